@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend.h - which backends there are; what one does is in mm/region.h.
+ *
+ * Context: not in a signal handler.
+ */
+#ifndef MF_BACKENDS_BACKEND_H
+#define MF_BACKENDS_BACKEND_H
+
+#include "mm/region.h"
+
+extern const struct mf_backend mf_backend_guard;
+extern const struct mf_backend mf_backend_mprotect;
+
+/*
+ * The backend for an enum mfill_backend value; AUTO picks the best one that
+ * works here. -EINVAL: no such value. -EOPNOTSUPP: does not work here.
+ */
+int mf_backend_choose(int id, const struct mf_backend **ret);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.c - the table of system calls and its real entries.
+ *
+ * Context: any, except calloc and thread_create.
+ */
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/syscall.h"
+
+/* Registers of the ABI that a 64-bit file offset takes. */
+#if __SIZEOF_LONG__ == 8
+#define OFFSET_ARGS(offset) (long)(offset), 0
+#else
+#define OFFSET_ARGS(offset) (long)(uint32_t)(offset), (long)((offset) >> 32)
+#endif
+
+static int sys_mmap(void *addr, size_t len, int prot, int flags, int fd,
+		    uint64_t offset, void **ret_addr)
+{
+#ifdef SYS_mmap2
+	/* Counts in 4 KiB whatever the page size. */
+	long ret = mf_syscall(SYS_mmap2, (long)addr, (long)len, prot, flags, fd,
+			      (long)(offset >> 12));
+#else
+	long ret = mf_syscall(SYS_mmap, (long)addr, (long)len, prot, flags, fd,
+			      (long)offset);
+#endif
+
+	if ((unsigned long)ret > -4096UL)
+		return (int)ret;
+	*ret_addr = (void *)ret;
+	return 0;
+}
+
+static int sys_munmap(void *addr, size_t len)
+{
+	return (int)mf_syscall(SYS_munmap, (long)addr, (long)len, 0, 0, 0, 0);
+}
+
+static int sys_mprotect(void *addr, size_t len, int prot)
+{
+	return (int)mf_syscall(SYS_mprotect, (long)addr, (long)len, prot, 0, 0,
+			       0);
+}
+
+static int sys_madvise(void *addr, size_t len, int advice)
+{
+	return (int)mf_syscall(SYS_madvise, (long)addr, (long)len, advice, 0, 0,
+			       0);
+}
+
+static int sys_memfd_create(const char *name, unsigned flags)
+{
+	return (int)mf_syscall(SYS_memfd_create, (long)name, (long)flags, 0, 0,
+			       0, 0);
+}
+
+static int sys_ftruncate(int fd, uint64_t size)
+{
+#ifdef SYS_ftruncate64
+	return (int)mf_syscall(SYS_ftruncate64, fd, OFFSET_ARGS(size), 0, 0, 0);
+#else
+	return (int)mf_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0);
+#endif
+}
+
+static int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t len)
+{
+#if __SIZEOF_LONG__ == 8
+	return (int)mf_syscall(SYS_fallocate, fd, mode, (long)offset, (long)len,
+			       0, 0);
+#else
+	return (int)mf_syscall(SYS_fallocate, fd, mode, OFFSET_ARGS(offset),
+			       OFFSET_ARGS(len));
+#endif
+}
+
+static int sys_open(const char *path, int flags, mode_t mode)
+{
+#if __SIZEOF_LONG__ == 4
+	flags |= O_LARGEFILE;
+#endif
+	return (int)mf_syscall(SYS_openat, AT_FDCWD, (long)path, flags,
+			       (long)mode, 0, 0);
+}
+
+static int sys_close(int fd)
+{
+	return (int)mf_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static int sys_dup_above(int fd, int min)
+{
+#ifdef SYS_fcntl64
+	return (int)mf_syscall(SYS_fcntl64, fd, F_DUPFD_CLOEXEC, min, 0, 0, 0);
+#else
+	return (int)mf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, min, 0, 0, 0);
+#endif
+}
+
+static int sys_fstat(int fd, struct stat *st)
+{
+	int saved = errno;
+	int r = fstat(fd, st);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+static ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
+{
+	return mf_syscall(SYS_pread64, fd, (long)buf, (long)len,
+			  OFFSET_ARGS(offset), 0);
+}
+
+static ssize_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset)
+{
+	return mf_syscall(SYS_pwrite64, fd, (long)buf, (long)len,
+			  OFFSET_ARGS(offset), 0);
+}
+
+static int sys_sigaltstack(const stack_t *ss, stack_t *old)
+{
+	return (int)mf_syscall(SYS_sigaltstack, (long)ss, (long)old, 0, 0, 0,
+			       0);
+}
+
+static int sys_thread_create(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r)
+		return -r;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	r = pthread_create(&thread, &attr, fn, arg);
+	pthread_attr_destroy(&attr);
+	return -r;
+}
+
+struct mf_sys mf_sys = {
+	.mmap = sys_mmap,
+	.munmap = sys_munmap,
+	.mprotect = sys_mprotect,
+	.madvise = sys_madvise,
+	.memfd_create = sys_memfd_create,
+	.ftruncate = sys_ftruncate,
+	.fallocate = sys_fallocate,
+	.open = sys_open,
+	.close = sys_close,
+	.dup_above = sys_dup_above,
+	.fstat = sys_fstat,
+	.pread = sys_pread,
+	.pwrite = sys_pwrite,
+	.sigaltstack = sys_sigaltstack,
+	.calloc = calloc,
+	.thread_create = sys_thread_create,
+};
+
+int mf_pread_full(int fd, void *buf, size_t len, uint64_t offset)
+{
+	char *to = buf;
+
+	while (len > 0) {
+		ssize_t n = mf_sys.pread(fd, to, len, offset);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -EIO; /* the file has become shorter */
+		to += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+int mf_pwrite_full(int fd, const void *buf, size_t len, uint64_t offset)
+{
+	const char *from = buf;
+
+	while (len > 0) {
+		ssize_t n = mf_sys.pwrite(fd, from, len, offset);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -EIO;
+		from += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.h - an address is wanted: find out whose it is, and get it filled.
+ *
+ * Promise: no lock is held while a source is read or a page is waited for;
+ * what was looked up before is looked up again afterwards.
+ * Context: any, signal handlers included; asynchronous signals blocked.
+ */
+#ifndef MF_FAULT_FAULT_H
+#define MF_FAULT_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mm/mm.h"
+
+enum mf_access { MF_ACCESS_UNKNOWN, MF_ACCESS_READ, MF_ACCESS_WRITE, MF_ACCESS_EXEC };
+
+/*
+ * Make the page at addr readable (or writable) for this process.
+ *
+ *   0        it is, or was already: run the instruction again
+ *   -ENOENT  not a region of ours
+ *   -EACCES  ours, but not for that kind of access
+ *   -EAGAIN  the region went away meanwhile: look again
+ *   else     the source's error, -EDEADLK, -ENOMEM
+ */
+int mf_fault(uintptr_t addr, enum mf_access access);
+
+/*
+ * Fill one unit of a region, in this thread, waiting if another does. The
+ * caller holds a reference on the region. ahead: nobody asked for it yet.
+ */
+int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
+		  struct mf_region *region, uint64_t generation, uint32_t unit,
+		  bool ahead);
+
+#endif
