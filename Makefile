@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door. Each target installs what it needs from Debian first, if it
+# is missing (tools/install-deps), then hands over to meson and ninja.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+NINJA = ninja --quiet -C
+
+.PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
+	check-32 check-all bench format install clean
+
+all:
+	@tools/install-deps build
+	@tools/setup build
+	@$(NINJA) build
+
+check:
+	@tools/install-deps build check
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@tools/run-tests build
+
+# Addresses and undefined behaviour together.
+check-asan:
+	@tools/install-deps build check
+	@tools/setup build-asan -Dtests=true \
+		-Db_sanitize=address,undefined
+	@$(NINJA) build-asan
+	@tools/run-tests --slow 4 build-asan
+
+check-tsan:
+	@tools/install-deps build check
+	@tools/setup build-tsan -Dtests=true -Db_sanitize=thread
+	@$(NINJA) build-tsan
+	@tools/run-tests --slow 8 build-tsan
+
+# The other compiler.
+check-clang:
+	@tools/install-deps build check clang
+	@CC=clang tools/setup build-clang -Dtests=true
+	@$(NINJA) build-clang
+	@tools/run-tests --slow 2 build-clang
+
+check-all: check check-clang check-asan check-tsan
+
+format:
+	@tools/install-deps format
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 -i
+
+install: all
+	@tools/setup build -Dprefix=$(PREFIX)
+	@$(NINJA) build
+	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+
+clean:
+	@rm -rf build build-asan build-tsan build-clang
