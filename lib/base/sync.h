@@ -53,6 +53,16 @@
 /* Between a thread and its own signal handler. */
 #define mf_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
+/* How often to look at a word, with mf_relax() between, before sleeping. */
+#define MF_SPINS 64
+#if defined(__x86_64__) || defined(__i386__)
+#define mf_relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define mf_relax() __asm__ volatile("yield")
+#else
+#define mf_relax() mf_barrier()
+#endif
+
 /* A place where touching addr may take a page fault. */
 #define mf_fault_point(addr) ((void)(addr))
 
