@@ -5,12 +5,13 @@
  * Promise: a slot belongs to one live thread; that its owner died, however it
  * died, is certain knowledge without process ids; a dead owner's slot is
  * cleaned and used again.
- * Context: any, signal handlers included (mf_slot_self() maps memory once per
- * thread and locks a mutex that nobody else waits for).
+ * Context: any, signal handlers included (mf_slot_self() locks a mutex that
+ * nobody else waits for), except mf_world() when it makes one.
  *
  * A world is a piece of shared memory: between threads, between the parents
  * and children of fork(), and handed to other processes as a descriptor. It
- * holds no pointers.
+ * holds no pointers but those that libc keeps inside a locked mutex, and
+ * these only the owner of the lock follows.
  */
 #ifndef MF_MM_SLOT_H
 #define MF_MM_SLOT_H
@@ -20,31 +21,30 @@
 
 #include "base/sync.h"
 
-#define MF_SLOTS 2048     /* fits the owner field of a page word */
-#define MF_SLOT_HOLDS 4   /* locks one thread may hold at once */
-#define MF_SLOT_DEPTH 16  /* fills one thread may have under way, nested */
+#define MF_SLOTS       2048 /* fits the owner field of a page word */
+#define MF_SLOT_HOLDS  4    /* locks one thread may hold at once */
+#define MF_SLOT_DEPTH  16   /* fills one thread may have under way, nested */
 #define MF_WORLD_LOCKS 256
 
 /* A lock, by its index in the world, plus one: 0 is none. */
 typedef uint32_t mf_lock_id;
 
 struct mf_slot {
-	/* Robust and process-shared; its owner holds it as long as it lives. */
-	pthread_mutex_t life;
-	uint32_t incarnation; /* counts owners */
-	uint32_t pid;         /* for messages only */
-	uint32_t tid;         /* for messages only */
-	/* What this thread holds or, with MF_HOLD_WANT, waits to read. */
+	/* What this thread holds or waits for: mmap_lock.c says how. */
 	uint32_t hold[MF_SLOT_HOLDS];
-	uint32_t want_phase; /* of the lock in the MF_HOLD_WANT entry */
+	uint32_t ticket; /* of the lock it waits to write */
 	/* The page waited for, and the slot seen to fill it, plus one. */
-	uint64_t waits;
 	uint32_t waits_owner;
+	uint64_t waits;
+	uint32_t incarnation; /* counts owners */
+	uint32_t pid;	      /* for messages only */
+	uint32_t tid;	      /* for messages only */
+	uint32_t made;	      /* whether life was initialised */
+	/* Robust and process-shared; its owner holds it as long as it lives. */
+	pthread_mutex_t life __attribute__((aligned(16)));
 	/* The pages this thread has claimed: set before, cleared after. */
-	uint64_t filling[MF_SLOT_DEPTH];
+	uint64_t filling[MF_SLOT_DEPTH] __attribute__((aligned(8)));
 } __attribute__((aligned(64)));
-
-#define MF_HOLD_WANT 0x80000000U
 
 struct mf_mmap_lock; /* mmap_lock.h */
 
@@ -56,12 +56,15 @@ struct mf_world *mf_world(void);
 /* Slots from 0 to this have been used at some time. */
 uint32_t mf_world_slots(struct mf_world *world);
 struct mf_slot *mf_world_slot(struct mf_world *world, uint32_t index);
+/* The lock with that index, used or not. */
+struct mf_mmap_lock *mf_world_lock(struct mf_world *world, uint32_t index);
 /* A number no other store in this world has or had; never 0. */
 uint32_t mf_world_next_store(struct mf_world *world);
 
 /*
  * The slot of this thread, taken on first use; NULL when the world is full.
- * In a child after fork() it is another than the parent's.
+ * In a child after fork() it is another than the parent's. A vfork() child
+ * shares its parent's, who sleeps meanwhile.
  */
 struct mf_slot *mf_slot_self(void);
 uint32_t mf_slot_index(struct mf_slot *slot);
@@ -69,6 +72,8 @@ uint32_t mf_slot_index(struct mf_slot *slot);
 /*
  * Whether the owner of the slot lives. When it does not, what the slot says
  * it holds, wants, waits for and fills is cleared first, once, by one caller.
+ * True for a moment too long while another thread looks at a dead one: who
+ * waits for a death asks again after a while.
  */
 bool mf_slot_alive(uint32_t index);
 
