@@ -23,6 +23,9 @@
 extern "C" {
 #endif
 
+/* What is declared here is exported, whatever -fvisibility says. */
+#pragma GCC visibility push(default)
+
 #define MFILL_VERSION_MAJOR 0
 #define MFILL_VERSION_MINOR 1
 #define MFILL_VERSION_MICRO 0
@@ -295,6 +298,8 @@ size_t mfill_copy_nofault(void *dst, const void *src, size_t len);
  * userfaultfd(2) and ioctl_userfaultfd(2) served by mfill come with a later
  * release: mfill_uffd_open(), _ioctl(), _read(), _close().
  */
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
