@@ -22,28 +22,44 @@ check:
 	@$(NINJA) build
 	@tools/run-tests build
 
-# Addresses and undefined behaviour together.
+# Addresses and undefined behaviour together; lock order is checked, too.
 check-asan:
 	@tools/install-deps build check
-	@tools/setup build-asan -Dtests=true \
+	@tools/setup build-asan -Dtests=true -Dchecks=true \
 		-Db_sanitize=address,undefined
 	@$(NINJA) build-asan
 	@tools/run-tests --slow 4 build-asan
 
 check-tsan:
 	@tools/install-deps build check
-	@tools/setup build-tsan -Dtests=true -Db_sanitize=thread
+	@tools/setup build-tsan -Dtests=true -Dchecks=true -Db_sanitize=thread
 	@$(NINJA) build-tsan
 	@tools/run-tests --slow 8 build-tsan
 
-# The other compiler.
+# The other compiler, with lock order and page windows checked.
 check-clang:
 	@tools/install-deps build check clang
-	@CC=clang tools/setup build-clang -Dtests=true
+	@CC=clang tools/setup build-clang -Dtests=true -Dchecks=true
 	@$(NINJA) build-clang
 	@tools/run-tests --slow 2 build-clang
 
-check-all: check check-clang check-asan check-tsan
+# Another machine, by Debian's compiler and qemu's emulation.
+check-aarch64:
+	@tools/install-deps build check cross
+	@tools/setup build-aarch64 --cross-file=tools/cross/aarch64.ini \
+		-Dtests=true -Dchecks=true
+	@$(NINJA) build-aarch64
+	@tools/run-tests --slow 8 build-aarch64
+
+# The same machine with small addresses: page windows instead of a direct map.
+check-32:
+	@tools/install-deps build check 32bit
+	@tools/setup build-32 --cross-file=tools/cross/i386.ini \
+		-Dtests=true -Dchecks=true
+	@$(NINJA) build-32
+	@tools/run-tests --slow 2 build-32
+
+check-all: check check-clang check-asan check-tsan check-aarch64 check-32
 
 format:
 	@tools/install-deps format
@@ -55,4 +71,5 @@ install: all
 	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
 
 clean:
-	@rm -rf build build-asan build-tsan build-clang
+	@rm -rf build build-asan build-tsan build-clang build-aarch64 \
+		build-32

@@ -44,7 +44,7 @@ TEST(errors_come_back_negative_and_errno_stays)
 	ck_assert_int_eq(mf_sys.madvise((void *)1, 4096, MADV_NORMAL), -EINVAL);
 	ck_assert_int_eq(mf_sys.munmap((void *)1, 4096), -EINVAL);
 	ck_assert_int_eq(
-		mf_sys.mmap(NULL, 0, PROT_NONE, MAP_PRIVATE, -1, 0, &unused),
+		mf_sys.mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, -1, 0, &unused),
 		-EBADF);
 	ck_assert_ptr_eq(unused, &byte);
 	ck_assert_int_eq(errno, ENOTTY);
