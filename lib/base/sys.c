@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 
 #include "base/syscall.h"
 
@@ -104,15 +105,30 @@ static int sys_dup_above(int fd, int min)
 #endif
 }
 
+/* By statx: the same struct on every processor, and no libc function. */
 static int sys_fstat(int fd, struct stat *st)
 {
-	int saved = errno;
-	int r = fstat(fd, st);
+	struct statx stx;
+	long r = mf_syscall(SYS_statx, fd, (long)"", AT_EMPTY_PATH,
+			    STATX_BASIC_STATS, (long)&stx, 0);
 
 	if (r < 0)
-		r = -errno;
-	errno = saved;
-	return r;
+		return (int)r;
+	*st = (struct stat){
+		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.st_rdev = makedev(stx.stx_rdev_major, stx.stx_rdev_minor),
+		.st_ino = stx.stx_ino,
+		.st_mode = stx.stx_mode,
+		.st_nlink = stx.stx_nlink,
+		.st_uid = stx.stx_uid,
+		.st_gid = stx.stx_gid,
+		.st_size = (off_t)stx.stx_size,
+		.st_blksize = (blksize_t)stx.stx_blksize,
+		.st_blocks = (blkcnt_t)stx.stx_blocks,
+		.st_mtim = { stx.stx_mtime.tv_sec, stx.stx_mtime.tv_nsec },
+		.st_ctim = { stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec },
+	};
+	return 0;
 }
 
 static ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
@@ -131,6 +147,18 @@ static int sys_sigaltstack(const stack_t *ss, stack_t *old)
 {
 	return (int)mf_syscall(SYS_sigaltstack, (long)ss, (long)old, 0, 0, 0,
 			       0);
+}
+
+static int sys_sigaction(int sig, const struct sigaction *act,
+			 struct sigaction *old)
+{
+	int saved = errno;
+	int r = sigaction(sig, act, old);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
 }
 
 static int sys_thread_create(void *(*fn)(void *), void *arg)
@@ -162,6 +190,7 @@ struct mf_sys mf_sys = {
 	.pread = sys_pread,
 	.pwrite = sys_pwrite,
 	.sigaltstack = sys_sigaltstack,
+	.sigaction = sys_sigaction,
 	.calloc = calloc,
 	.thread_create = sys_thread_create,
 };

@@ -19,7 +19,7 @@
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
+#define MADV_GUARD_REMOVE  103
 #endif
 
 struct mf_sys {
@@ -36,10 +36,12 @@ struct mf_sys {
 	int (*close)(int fd);
 	/* Return a file descriptor >= min, close-on-exec. */
 	int (*dup_above)(int fd, int min);
-	int (*fstat)(int fd, struct stat *st); /* not in a signal handler */
+	int (*fstat)(int fd, struct stat *st);
 	ssize_t (*pread)(int fd, void *buf, size_t len, uint64_t offset);
 	ssize_t (*pwrite)(int fd, const void *buf, size_t len, uint64_t offset);
 	int (*sigaltstack)(const stack_t *ss, stack_t *old);
+	int (*sigaction)(int sig, const struct sigaction *act,
+			 struct sigaction *old);
 	/* Not in a signal handler: they allocate. */
 	void *(*calloc)(size_t n, size_t size);
 	int (*thread_create)(void *(*fn)(void *), void *arg);

@@ -126,6 +126,12 @@ static int f_sigaltstack(const stack_t *ss, stack_t *old)
 	return fails("sigaltstack") ? -run->error : real.sigaltstack(ss, old);
 }
 
+static int f_sigaction(int sig, const struct sigaction *act,
+		       struct sigaction *old)
+{
+	return fails("sigaction") ? -run->error : real.sigaction(sig, act, old);
+}
+
 static void *f_calloc(size_t n, size_t size)
 {
 	return fails("calloc") ? NULL : real.calloc(n, size);
@@ -152,6 +158,7 @@ static const struct mf_sys failing = {
 	.pread = f_pread,
 	.pwrite = f_pwrite,
 	.sigaltstack = f_sigaltstack,
+	.sigaction = f_sigaction,
 	.calloc = f_calloc,
 	.thread_create = f_thread_create,
 };

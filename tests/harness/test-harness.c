@@ -174,6 +174,7 @@ static int calls_everything(void)
 	void *memory = NULL;
 	char byte = 0;
 	struct stat st;
+	struct sigaction action;
 	stack_t stack;
 	int fd = -1, copy = -1, r;
 
@@ -211,6 +212,9 @@ static int calls_everything(void)
 	if (r < 0)
 		goto close;
 	r = (int)mf_sys.pread(fd, &byte, 1, 0);
+	if (r < 0)
+		goto close;
+	r = mf_sys.sigaction(SIGUSR1, NULL, &action);
 	if (r < 0)
 		goto close;
 	r = mf_sys.sigaltstack(NULL, &stack);
