@@ -29,20 +29,19 @@
  * The generation counts claims, so that a word seen twice was not another
  * in between.
  */
-#define MF_PAGE_STATE 0x3U
-#define MF_PAGE_MISSING 0x0U
-#define MF_PAGE_FILLING 0x1U
-#define MF_PAGE_FILLED 0x2U
-#define MF_PAGE_POISONED 0x3U
-#define MF_PAGE_WP 0x4U
-#define MF_PAGE_WAITERS 0x8U
+#define MF_PAGE_STATE	    0x3U
+#define MF_PAGE_MISSING	    0x0U
+#define MF_PAGE_FILLING	    0x1U
+#define MF_PAGE_FILLED	    0x2U
+#define MF_PAGE_POISONED    0x3U
+#define MF_PAGE_WP	    0x4U
+#define MF_PAGE_WAITERS	    0x8U
 #define MF_PAGE_OWNER_SHIFT 4
-#define MF_PAGE_OWNER_MASK 0xfff0U
-#define MF_PAGE_GEN_SHIFT 16
+#define MF_PAGE_OWNER_MASK  0xfff0U
+#define MF_PAGE_GEN_SHIFT   16
 
-#define mf_page_state(word) ((word) & MF_PAGE_STATE)
-#define mf_page_owner(word) \
-	(((word) & MF_PAGE_OWNER_MASK) >> MF_PAGE_OWNER_SHIFT)
+#define mf_page_state(word) ((word)&MF_PAGE_STATE)
+#define mf_page_owner(word) (((word)&MF_PAGE_OWNER_MASK) >> MF_PAGE_OWNER_SHIFT)
 
 /* Shared by all who map the store; counters are relaxed. */
 struct mf_store_header {
@@ -57,7 +56,7 @@ struct mf_store {
 	int fd;
 	uint64_t fd_ino; /* to notice that somebody closed our fd */
 	uint64_t length; /* bytes of content; then zeros to the end of a page */
-	uint64_t size;   /* length rounded up to pages */
+	uint64_t size;	 /* length rounded up to pages */
 	/*
 	 * The grid of fill units: unit i is the bytes from i * unit - lead,
 	 * cut to [0, size). lead makes the grid the source's.
@@ -69,8 +68,7 @@ struct mf_store {
 	struct mf_store_header *header;
 	uint32_t *words;
 	struct mfill_source *source; /* a reference; NULL: filled by hand */
-	uint64_t source_offset;      /* of byte 0 */
-	struct mf_store *next_dead;  /* mm.c: waiting for normal context */
+	uint64_t source_offset;	     /* of byte 0 */
 };
 
 int mf_store_new(struct mfill_source *source, uint64_t offset, uint64_t length,
@@ -93,11 +91,11 @@ int mf_store_write(struct mf_store *store, const void *buf, size_t len,
 		   uint64_t offset);
 
 enum mf_claim {
-	MF_CLAIM_MINE,     /* FILLING, by me: fill it, then publish or abandon */
-	MF_CLAIM_FILLED,   /* somebody did it already */
-	MF_CLAIM_BUSY,     /* a live other fills it: wait */
+	MF_CLAIM_MINE,	 /* FILLING, by me: fill it, then publish or abandon */
+	MF_CLAIM_FILLED, /* somebody did it already */
+	MF_CLAIM_BUSY,	 /* a live other fills it: wait */
 	MF_CLAIM_POISONED, /* its bytes are lost for good */
-	MF_CLAIM_DEPTH,    /* I have MF_SLOT_DEPTH claims already */
+	MF_CLAIM_DEPTH,	   /* I have MF_SLOT_DEPTH claims already */
 };
 
 /* On BUSY, *ret_word is the word to wait on. */
@@ -118,7 +116,5 @@ uint64_t mf_page_ref(const struct mf_store *store, uint32_t unit);
  * died or does not know of it. Then it is MISSING now, and waiters are awake.
  */
 bool mf_page_take_over(struct mf_store *store, uint32_t unit, uint32_t word);
-/* Claims a thread left behind (a vfork child killed in a fill): give up. */
-void mf_slot_forget_claims(struct mf_slot *me);
 
 #endif
