@@ -51,23 +51,22 @@ struct mf_backend {
 
 struct mf_region {
 	uintptr_t start;
-	size_t len;          /* whole pages */
+	size_t len;	     /* whole pages */
 	uint64_t generation; /* mmap_lock; 0 once unmapped, never reused */
-	uint32_t refs;       /* the table's, and one per fill under way */
-	int prot;            /* PROT_* of an open page */
-	int delivery;        /* enum mfill_delivery, resolved */
+	uint32_t refs;	     /* the table's, and one per fill under way */
+	int prot;	     /* PROT_* of an open page */
+	int delivery;	     /* enum mfill_delivery, resolved */
 	uint64_t readahead;  /* most bytes ahead; 0: none */
 	struct mf_store *store;
 	const struct mf_backend *backend;
-	void *backend_data;  /* the backend's, freed by its release() */
-	/* Where a sequential reader would go on; racy, only a hint. */
-	uint32_t next_unit;
-	uint32_t streak;
+	void *backend_data; /* the backend's, freed by its release() */
+	/* Of a sequential reader: racy, only hints. */
+	uint32_t next_unit;	     /* it would touch next */
+	uint32_t ahead_to;	     /* asked for already */
 	struct mf_region *next_dead; /* mm.c: waiting for normal context */
 };
 
 struct mf_region_table {
-	struct mf_region_table *next_dead;
 	size_t n;
 	struct mf_region *regions[]; /* by start */
 };

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.c - the regions of this process, and the lock around them.
+ *
+ * Promise: as in mm.h.
+ * Context: insert, remove and reap: not in a signal handler. The rest: any.
+ *
+ * What nests in what: the API mutex, then the mmap_lock. The table is changed
+ * with both, so under the API mutex alone it may be read, and memory be
+ * allocated for the next one: malloc under the mmap_lock could wait for a
+ * thread that was interrupted inside malloc and waits for the mmap_lock.
+ */
+#include "mm/mm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mutex.h"
+#include "base/sys.h"
+#include "base/syscall.h"
+
+static struct mf_mm mm;
+static struct mf_mutex api_mutex;   /* guards changes of mm.table */
+static uint32_t mm_epoch;	    /* mm belongs to the process of this */
+static struct mf_mutex enter_mutex; /* guards the setting up of mm */
+
+static struct mf_region *dead_regions; /* pushed by exchange */
+
+/* Signals */
+
+static __thread unsigned signals_depth;
+static __thread uint64_t signals_old;
+
+/* The signals a fault itself raises stay deliverable. */
+static uint64_t async_signals(void)
+{
+	uint64_t all = ~UINT64_C(0);
+
+	for (size_t i = 0; i < sizeof(mf_sync_signals) / sizeof(int); i++)
+		all &= ~(UINT64_C(1) << (mf_sync_signals[i] - 1));
+	return all;
+}
+
+void mf_signals_block(void)
+{
+	uint64_t set = async_signals();
+
+	if (signals_depth == 0)
+		(void)mf_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set,
+				 (long)&signals_old, sizeof(set), 0, 0);
+	/* The handler may run before this line: it sees depth 0 and is right */
+	mf_barrier();
+	signals_depth++;
+}
+
+void mf_signals_restore(void)
+{
+	signals_depth--;
+	mf_barrier();
+	if (signals_depth == 0)
+		(void)mf_syscall(SYS_rt_sigprocmask, SIG_SETMASK,
+				 (long)&signals_old, 0, sizeof(signals_old), 0,
+				 0);
+}
+
+unsigned mf_signals_enter_handler(void)
+{
+	return signals_depth++;
+}
+
+void mf_signals_leave_handler(unsigned before)
+{
+	signals_depth = before;
+}
+
+/* The address space */
+
+/*
+ * Everything of the parent's that names its threads is void here: the lock,
+ * and the references of fills that were under way.
+ */
+static int mm_enter(uint32_t epoch)
+{
+	struct mf_world *world = mf_world();
+	struct mf_mmap_lock *lock;
+
+	if (!world)
+		return -ENOMEM;
+	lock = mf_mmap_lock_new(world, MF_LOCK_PHASE_FAIR);
+	if (!lock)
+		return -ENOMEM;
+	if (signals_depth == 0 && mm.table)
+		for (size_t i = 0; i < mm.table->n; i++)
+			mf_store_relaxed(&mm.table->regions[i]->refs, 1);
+	mm.lock = lock;
+	/* pairs with the acquire in mf_mm_self() */
+	mf_store_release(&mm_epoch, epoch);
+	return 0;
+}
+
+struct mf_mm *mf_mm_self(void)
+{
+	uint32_t epoch = mf_fork_generation();
+	int r = 0;
+
+	if (mf_load_acquire(&mm_epoch) == epoch)
+		return &mm;
+	mf_signals_block();
+	mf_mutex_lock(&enter_mutex, MF_RANK_API);
+	if (mf_load_acquire(&mm_epoch) != epoch)
+		r = mm_enter(epoch);
+	mf_mutex_unlock(&enter_mutex, MF_RANK_API);
+	mf_signals_restore();
+	return r < 0 ? NULL : &mm;
+}
+
+void mf_mm_read_lock(struct mf_mm *m, struct mf_slot *me)
+{
+	mf_signals_block();
+	mf_mmap_read_lock(m->lock, me);
+}
+
+void mf_mm_read_unlock(struct mf_mm *m, struct mf_slot *me)
+{
+	mf_mmap_read_unlock(m->lock, me);
+	mf_signals_restore();
+}
+
+/*
+ * The table is replaced by one store, so a writer that died left a whole one.
+ * What it may have left is a view in the address space that no region has, and
+ * a touch of that is a foreign fault.
+ */
+static void mm_write_lock(struct mf_mm *m, struct mf_slot *me)
+{
+	mf_signals_block();
+	(void)mf_mmap_write_lock(m->lock, me);
+}
+
+static void mm_write_unlock(struct mf_mm *m, struct mf_slot *me)
+{
+	mf_mmap_lock_consistent(m->lock);
+	mf_mmap_write_unlock(m->lock, me);
+	mf_signals_restore();
+}
+
+struct mf_region *mf_mm_find(struct mf_mm *m, uintptr_t addr)
+{
+	return mf_table_find(mf_load_acquire(&m->table), addr);
+}
+
+bool mf_mm_has(uintptr_t addr)
+{
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *m = mf_mm_self();
+	bool has;
+
+	if (!me || !m)
+		return false;
+	mf_mm_read_lock(m, me);
+	has = mf_mm_find(m, addr);
+	mf_mm_read_unlock(m, me);
+	return has;
+}
+
+bool mf_mm_is_ghost(uintptr_t addr)
+{
+	/* A hint: whoever just unmapped addr stored the hull before that. */
+	return addr >= mf_load_acquire(&mm.ghost_start) &&
+	       addr < mf_load_acquire(&mm.ghost_end);
+}
+
+struct mf_region *mf_mm_get(struct mf_mm *m, struct mf_slot *me, uintptr_t addr,
+			    uint64_t *ret_generation)
+{
+	struct mf_region *region;
+
+	mf_mm_read_lock(m, me);
+	region = mf_mm_find(m, addr);
+	if (region) {
+		*ret_generation = region->generation;
+		(void)mf_region_get(region);
+	}
+	mf_mm_read_unlock(m, me);
+	return region;
+}
+
+struct mf_region *mf_region_get(struct mf_region *region)
+{
+	mf_fetch_add(&region->refs, 1);
+	return region;
+}
+
+/* Freeing needs normal context, which the last user may not be in. */
+void mf_region_put(struct mf_region *region)
+{
+	struct mf_region *head;
+
+	if (!region || mf_fetch_sub(&region->refs, 1) != 1)
+		return;
+	head = mf_load_relaxed(&dead_regions);
+	do
+		region->next_dead = head;
+	while (!mf_cas(&dead_regions, &head, region));
+}
+
+void mf_region_free(struct mf_region *region)
+{
+	if (!region)
+		return;
+	if (region->backend)
+		region->backend->release(region);
+	if (region->store && mf_store_unref(region->store))
+		mf_store_free(region->store);
+	free(region);
+}
+
+void mf_mm_reap(void)
+{
+	struct mf_region *region = mf_xchg(&dead_regions, NULL);
+
+	while (region) {
+		struct mf_region *next = region->next_dead;
+
+		mf_region_free(region);
+		region = next;
+	}
+}
+
+/* Publish the next table; the old one has no readers once we hold the lock. */
+static void replace_table(struct mf_mm *m, struct mf_slot *me,
+			  struct mf_region_table *next,
+			  struct mf_region *unmap_now)
+{
+	struct mf_region_table *old;
+
+	mm_write_lock(m, me);
+	old = m->table;
+	mf_store_release(&m->table, next);
+	if (unmap_now) {
+		unmap_now->generation = 0;
+		if (!m->ghost_end || unmap_now->start < m->ghost_start)
+			mf_store_release(&m->ghost_start, unmap_now->start);
+		if (unmap_now->start + unmap_now->len > m->ghost_end)
+			mf_store_release(&m->ghost_end,
+					 unmap_now->start + unmap_now->len);
+		(void)mf_sys.munmap((void *)unmap_now->start, unmap_now->len);
+	}
+	mm_write_unlock(m, me);
+	free(old);
+}
+
+int mf_mm_insert(struct mf_mm *m, struct mf_slot *me, struct mf_region *region)
+{
+	struct mf_region_table *next;
+
+	mf_mutex_lock(&api_mutex, MF_RANK_API);
+	region->generation = ++m->generation;
+	next = mf_table_with(m->table, region);
+	if (next)
+		replace_table(m, me, next, NULL);
+	mf_mutex_unlock(&api_mutex, MF_RANK_API);
+	return next ? 0 : -ENOMEM;
+}
+
+int mf_mm_remove(struct mf_mm *m, struct mf_slot *me, uintptr_t addr)
+{
+	struct mf_region_table *next = NULL;
+	struct mf_region *region;
+
+	mf_mutex_lock(&api_mutex, MF_RANK_API);
+	region = mf_table_find(m->table, addr);
+	if (region && region->start == addr)
+		next = mf_table_without(m->table, region);
+	if (next)
+		replace_table(m, me, next, region);
+	mf_mutex_unlock(&api_mutex, MF_RANK_API);
+	if (next)
+		mf_region_put(region);
+	else
+		return region && region->start == addr ? -ENOMEM : -EINVAL;
+	return 0;
+}
