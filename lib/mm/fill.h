@@ -26,26 +26,31 @@ int mf_fill_source(struct mf_mm *mm, struct mf_slot *me,
 		   struct mf_region *region, uint64_t generation, uint32_t unit,
 		   void *buf);
 
-/*
- * Open a filled unit in this process. -EAGAIN as above.
- */
+/* Open filled units first to last in this process. -EAGAIN as above. */
 int mf_fill_open(struct mf_mm *mm, struct mf_slot *me, struct mf_region *region,
-		 uint64_t generation, uint32_t unit);
+		 uint64_t generation, uint32_t first, uint32_t last);
+
+/*
+ * Make the page at addr readable, as a fault there would, or say why not:
+ * mf_fault() of lib/fault, handed down. Called with no lock held.
+ */
+typedef int mf_fault_in_fn(uintptr_t addr);
 
 /*
  * Fill missing pages by copying memory, as UFFDIO_COPY does; dst and len are
  * whole pages, src need not be aligned and may itself be missing. Stops at
  * the first failure. Returns the bytes done, or -errno when there are none:
  *
- * -EINVAL  unaligned; the region's fill unit is more than one page
+ * -EINVAL  unaligned, empty; the region's fill unit is more than one page
  * -ENOENT  [dst, dst + len) is not inside one region
  * -EEXIST  the page is there already
- * -EAGAIN  the region changed during an unlocked copy, or src was evicted
- *          again and again
+ * -EAGAIN  the region changed during an unlocked copy, src was evicted again
+ *          and again, or somebody else is filling the page
  * -EFAULT  src cannot be read
+ * or what filling src returned.
  */
 int64_t mf_fill_copy(struct mf_mm *mm, struct mf_slot *me, uintptr_t dst,
-		     uintptr_t src, size_t len);
+		     uintptr_t src, size_t len, mf_fault_in_fn *fault_in);
 /* The same with zeros, and with poison: a touch then fails with SIGBUS. */
 int64_t mf_fill_zero(struct mf_mm *mm, struct mf_slot *me, uintptr_t dst,
 		     size_t len);
