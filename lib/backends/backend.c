@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend.c - the list of backends, best first.
+ *
+ * Context: not in a signal handler.
+ */
+#include "backends/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "backends/limits.h"
+#include "base/cleanup.h"
+#include "base/sys.h"
+
+static const struct mf_backend *const backends[] = {
+	&mf_backend_guard,
+	&mf_backend_mprotect,
+};
+
+int mf_backend_choose(int id, const struct mf_backend **ret)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		if (id != MFILL_BACKEND_AUTO && id != backends[i]->id)
+			continue;
+		if (backends[i]->probe() == 0) {
+			*ret = backends[i];
+			return 0;
+		}
+		if (id != MFILL_BACKEND_AUTO)
+			return -EOPNOTSUPP;
+	}
+	if (id == MFILL_BACKEND_UFFD)
+		return -EOPNOTSUPP;
+	return id == MFILL_BACKEND_AUTO ? -EOPNOTSUPP : -EINVAL;
+}
+
+long mf_max_map_count(void)
+{
+	static long count; /* the same whoever reads it, so no lock */
+	long known = __atomic_load_n(&count, __ATOMIC_RELAXED);
+	_cleanup_close_ int fd = -EBADF;
+	char text[32];
+	ssize_t n = 0;
+
+	if (known)
+		return known;
+	fd = mf_sys.open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		n = mf_sys.pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	known = strtol(text, NULL, 10);
+	if (known <= 0)
+		known = 65530; /* DEFAULT_MAX_MAP_COUNT in Linux */
+	__atomic_store_n(&count, known, __ATOMIC_RELAXED);
+	return known;
+}

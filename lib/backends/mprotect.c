@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mprotect.c - pages hidden by PROT_NONE: every kernel has that.
+ *
+ * Promise: the number of mappings stays below the kernel's limit, whatever
+ * the pattern of touches.
+ * Context: as in mm/region.h.
+ *
+ * Each run of open pages between closed ones is a mapping of its own, and a
+ * process may have 65,530. So the number of runs is counted, and the nearer it
+ * comes to the limit the more units around a touched one are filled and opened
+ * with it, which joins runs. Where that is not enough, because a huge map is
+ * touched all over, the region with the most runs is closed again: its pages
+ * stay filled, so the next touch only opens them.
+ */
+#include "backends/backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "backends/limits.h"
+#include "base/cleanup.h"
+#include "base/mutex.h"
+#include "base/sys.h"
+#include "mm/mm.h"
+
+#define MAX_PRESSURE 4 /* 4^4 units: 1 MiB of 4 KiB pages */
+
+struct mprotect {
+	struct mf_region *region;
+	struct mprotect *next; /* runs_mutex */
+	uint32_t n_runs;       /* runs_mutex */
+	uint32_t *open;	       /* bit per unit; runs_mutex */
+};
+
+static struct mf_mutex runs_mutex;
+static struct mprotect *all_regions; /* runs_mutex */
+static uint32_t all_runs;	     /* runs_mutex; of all regions */
+static uint32_t min_pressure; /* runs_mutex; raised when the kernel refuses */
+
+static void lock(void)
+{
+	mf_signals_block();
+	mf_mutex_lock(&runs_mutex, MF_RANK_CHUNK);
+}
+
+static void unlock(void)
+{
+	mf_mutex_unlock(&runs_mutex, MF_RANK_CHUNK);
+	mf_signals_restore();
+}
+
+static size_t bitmap_size(const struct mf_region *region)
+{
+	return (region->store->n_units / 32 + 1) * sizeof(uint32_t);
+}
+
+static int mprotect_reserve(struct mf_region *region)
+{
+	_cleanup_free_ struct mprotect *data = mf_sys.calloc(1, sizeof(*data));
+	void *open;
+	int r;
+
+	if (!data)
+		return -ENOMEM;
+	(void)mf_max_map_count();
+	r = mf_sys.mmap(NULL, bitmap_size(region), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+			&open);
+	if (r < 0)
+		return r;
+	data->open = open;
+	data->region = region;
+	lock();
+	data->next = all_regions;
+	all_regions = data;
+	unlock();
+	region->backend_data = TAKE_PTR(data);
+	return 0;
+}
+
+static void mprotect_release(struct mf_region *region)
+{
+	struct mprotect *data = region->backend_data;
+	struct mprotect **link = &all_regions;
+
+	if (!data)
+		return;
+	lock();
+	while (*link != data)
+		link = &(*link)->next;
+	*link = data->next;
+	all_runs -= data->n_runs;
+	unlock();
+	(void)mf_sys.munmap(data->open, bitmap_size(region));
+	free(data);
+}
+
+static bool is_open(const struct mprotect *data, uint32_t unit)
+{
+	return data->open[unit / 32] >> (unit % 32) & 1;
+}
+
+/* Under runs_mutex: [first, last] are open, and what that does to the runs. */
+static void mark_open(struct mf_region *region, uint32_t first, uint32_t last)
+{
+	struct mprotect *data = region->backend_data;
+	bool inside = first > 0 && is_open(data, first - 1);
+	uint32_t joined = inside;
+	uint32_t next = last + 1;
+
+	for (uint32_t i = first; i <= last; i++) {
+		bool open = is_open(data, i);
+
+		joined += open && !inside;
+		inside = open;
+		data->open[i / 32] |= 1U << (i % 32);
+	}
+	if (next < region->store->n_units && is_open(data, next) && !inside)
+		joined++;
+	data->n_runs += 1 - joined;
+	all_runs += 1 - joined;
+}
+
+/* A run takes two mappings, itself and the gap; leave some to others. */
+static uint64_t most_runs(void)
+{
+	return (uint64_t)mf_max_map_count() * 7 / 16;
+}
+
+/*
+ * Under runs_mutex and the mmap_lock: hide again what has the most runs. What
+ * the program wrote to a private map stays where it is. A region of generation
+ * 0 is unmapped, and its addresses may be somebody else's.
+ */
+static bool close_one(void)
+{
+	struct mprotect *most = NULL;
+
+	for (struct mprotect *i = all_regions; i; i = i->next)
+		if (i->region->generation && i->n_runs &&
+		    (!most || i->n_runs > most->n_runs))
+			most = i;
+	if (!most || mf_sys.mprotect((void *)most->region->start,
+				     most->region->len, PROT_NONE) < 0)
+		return false;
+	/* Zeros again, without touching what was never used. */
+	(void)mf_sys.madvise(most->open, bitmap_size(most->region),
+			     MADV_DONTNEED);
+	all_runs -= most->n_runs;
+	most->n_runs = 0;
+	return true;
+}
+
+static int mprotect_open(struct mf_region *region, uint64_t offset,
+			 uint64_t len)
+{
+	uint32_t first = mf_store_unit_at(region->store, offset);
+	uint32_t last = mf_store_unit_at(region->store, offset + len - 1);
+	void *start = (void *)(region->start + (uintptr_t)offset);
+	int r;
+
+	lock();
+	if (all_runs > most_runs())
+		(void)close_one();
+	r = mf_sys.mprotect(start, (size_t)len, region->prot);
+	if (r == -ENOMEM && min_pressure < MAX_PRESSURE)
+		min_pressure++;
+	else if (r == -ENOMEM && close_one())
+		r = mf_sys.mprotect(start, (size_t)len, region->prot);
+	if (r == 0)
+		mark_open(region, first, last);
+	unlock();
+	return r;
+}
+
+/*
+ * Nothing extra below a quarter of the limit, then four times as many units
+ * for each further sixteenth.
+ */
+static uint32_t pressure(void)
+{
+	uint64_t sixteenths = (uint64_t)mf_load_relaxed(&all_runs) * 2 * 16 /
+			      (uint64_t)mf_max_map_count();
+	uint32_t least = mf_load_relaxed(&min_pressure);
+	uint64_t most = sixteenths < 4 ? 0 : sixteenths - 3;
+
+	if (most < least)
+		most = least;
+	return (uint32_t)(most < MAX_PRESSURE ? most : MAX_PRESSURE);
+}
+
+static uint32_t mprotect_span(struct mf_region *region, uint32_t unit,
+			      uint32_t *ret_first)
+{
+	uint32_t n = 1U << (2 * pressure());
+	uint32_t first, left;
+
+	/* Too large for runs to meet: more units would be read for nothing. */
+	if (region->store->n_units >> (2 * MAX_PRESSURE) > most_runs())
+		n = 1;
+	first = unit / n * n;
+	left = region->store->n_units - first;
+	*ret_first = first;
+	return n < left ? n : left;
+}
+
+static int mprotect_probe(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int fd = mf_sys.memfd_create("mfill-probe", 1);
+	void *page;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = mf_sys.ftruncate(fd, size);
+	if (r == 0)
+		r = mf_sys.mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0,
+				&page);
+	if (r < 0)
+		return r;
+	if (mf_sys.pwrite(fd, page, 1, 0) != -EFAULT)
+		r = -EOPNOTSUPP;
+	else
+		r = mf_sys.mprotect(page, size, PROT_READ);
+	(void)mf_sys.munmap(page, size);
+	return r;
+}
+
+const struct mf_backend mf_backend_mprotect = {
+	.name = "mprotect",
+	.id = MFILL_BACKEND_MPROTECT,
+	.reserve = mprotect_reserve,
+	.release = mprotect_release,
+	.open = mprotect_open,
+	.span = mprotect_span,
+	.probe = mprotect_probe,
+};
