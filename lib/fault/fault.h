@@ -14,7 +14,12 @@
 
 #include "mm/mm.h"
 
-enum mf_access { MF_ACCESS_UNKNOWN, MF_ACCESS_READ, MF_ACCESS_WRITE, MF_ACCESS_EXEC };
+enum mf_access {
+	MF_ACCESS_UNKNOWN,
+	MF_ACCESS_READ,
+	MF_ACCESS_WRITE,
+	MF_ACCESS_EXEC,
+};
 
 /*
  * Make the page at addr readable (or writable) for this process.
@@ -34,5 +39,13 @@ int mf_fault(uintptr_t addr, enum mf_access access);
 int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
 		  struct mf_region *region, uint64_t generation, uint32_t unit,
 		  bool ahead);
+
+/*
+ * Fill and open one unit because the caller says so and not because of a
+ * fault: always in this thread, which may block.
+ */
+int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
+		     struct mf_region *region, uint64_t generation,
+		     uint32_t unit);
 
 #endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - an address is wanted: find out whose it is, and get it filled.
+ *
+ * Promise: no lock is held while a source is read or a page is waited for;
+ * what was looked up before is looked up again afterwards.
+ * Context: may run inside SIGSEGV: no malloc, no stdio, errno untouched.
+ */
+#include "fault/fault.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/lockrank.h"
+#include "fault/thread.h"
+#include "fault/wait.h"
+#include "mm/buffer.h"
+#include "mm/fill.h"
+
+static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
+			struct mf_region *region, uint64_t generation,
+			uint32_t unit)
+{
+	void *buf = mf_buffer_get(me, (size_t)region->store->unit);
+	int r;
+
+	if (!buf) {
+		mf_page_abandon(region->store, unit, me);
+		return -ENOMEM;
+	}
+	r = mf_fill_source(mm, me, region, generation, unit, buf);
+	mf_buffer_put(me, buf);
+	return r;
+}
+
+int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
+		  struct mf_region *region, uint64_t generation, uint32_t unit,
+		  bool ahead)
+{
+	uint32_t word;
+	int r = 0;
+
+	for (;;) {
+		switch (mf_page_claim(region->store, unit, me, &word)) {
+		case MF_CLAIM_FILLED:
+			return 0;
+		case MF_CLAIM_POISONED:
+			return -EHWPOISON;
+		case MF_CLAIM_DEPTH:
+			return -ELOOP;
+		case MF_CLAIM_MINE:
+			if (ahead)
+				mf_add_relaxed(
+					&region->store->header->readahead, 1);
+			return fill_claimed(mm, me, region, generation, unit);
+		case MF_CLAIM_BUSY:
+			/* Nobody needs it now, and somebody is at it. */
+			if (ahead)
+				return 0;
+			mf_pool_will_wait();
+			r = mf_wait_unit(region->store, unit, word, me);
+			mf_pool_waited();
+			if (r < 0)
+				return r;
+		}
+	}
+}
+
+/* What is to be filled, and for whom. */
+struct job {
+	struct mf_mm *mm;
+	struct mf_slot *me;
+	struct mf_region *region;
+	uint64_t generation;
+	bool here; /* in this thread, whatever the region's delivery */
+};
+
+static int fill(const struct job *job, uint32_t unit)
+{
+	struct mf_region *region = job->region;
+
+	if (mf_page_state(mf_page_word(region->store, unit)) == MF_PAGE_FILLED)
+		return 0;
+	if (region->delivery == MFILL_DELIVER_THREAD && !job->here)
+		return mf_pool_fault(job->me, region, job->generation, unit);
+	return mf_fault_unit(job->mm, job->me, region, job->generation, unit,
+			     false);
+}
+
+/*
+ * The backend wants these filled and opened with the one that is needed. One
+ * that cannot be filled ends the run, but is no error: nobody asked for it.
+ */
+static void fill_around(const struct job *job, uint32_t unit, uint32_t *first,
+			uint32_t *last)
+{
+	uint32_t low = unit, high = unit;
+
+	while (high < *last && fill(job, high + 1) == 0)
+		high++;
+	while (low > *first && fill(job, low - 1) == 0)
+		low--;
+	*first = low;
+	*last = high;
+}
+
+static int fill_and_open(const struct job *job, uint32_t unit)
+{
+	struct mf_region *region = job->region;
+	uint32_t before = 0, span = 1;
+	int r = fill(job, unit);
+
+	if (r < 0)
+		return r;
+	for (;;) {
+		uint32_t first = unit, last;
+
+		if (region->backend->span)
+			span = region->backend->span(region, unit, &first);
+		last = first + span - 1;
+		fill_around(job, unit, &first, &last);
+		r = mf_fill_open(job->mm, job->me, region, job->generation,
+				 first, last);
+		/* The kernel has no mapping left: join more, while that helps */
+		if (r != -ENOMEM || span <= before)
+			return r;
+		before = span;
+	}
+}
+
+int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
+		     struct mf_region *region, uint64_t generation,
+		     uint32_t unit)
+{
+	struct job job = { mm, me, region, generation, true };
+
+	return fill_and_open(&job, unit);
+}
+
+static int refused(const struct mf_region *region, enum mf_access access)
+{
+	if (access == MF_ACCESS_EXEC && !(region->prot & PROT_EXEC))
+		return -EACCES;
+	if (access == MF_ACCESS_WRITE && !(region->prot & PROT_WRITE))
+		return -EACCES;
+	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+static void count_fault(struct mf_store *store, uint64_t ns)
+{
+	unsigned bucket = ns ? 64U - (unsigned)__builtin_clzll(ns) : 0;
+
+	if (bucket >= MFILL_LATENCY_BUCKETS)
+		bucket = MFILL_LATENCY_BUCKETS - 1;
+	mf_add_relaxed(&store->header->faults, 1);
+	mf_add_relaxed(&store->header->latency[bucket], 1);
+}
+
+int mf_fault(uintptr_t addr, enum mf_access access)
+{
+	struct job job = {
+		.mm = mf_mm_self(),
+		.me = mf_slot_self(),
+		.here = mf_pool_is_worker(),
+	};
+	uint64_t start = now_ns();
+	uint32_t unit;
+	int r;
+
+	if (!job.me || !job.mm)
+		return -ENOMEM;
+	job.region = mf_mm_get(job.mm, job.me, addr, &job.generation);
+	if (!job.region)
+		return -ENOENT;
+	unit = mf_store_unit_at(job.region->store, addr - job.region->start);
+	r = refused(job.region, access);
+	if (r == 0)
+		r = fill_and_open(&job, unit);
+	if (r == 0) {
+		count_fault(job.region->store, now_ns() - start);
+		mf_pool_readahead(job.region, job.generation, unit);
+	}
+	mf_region_put(job.region);
+	return r;
+}

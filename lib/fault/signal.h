@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signal.h - the handlers of SIGSEGV and SIGBUS.
+ *
+ * Promise: a fault that is not ours reaches whoever had the signal before us,
+ * with all its information, or ends the process as it would have.
+ * Context: install: not in a signal handler.
+ */
+#ifndef MF_FAULT_SIGNAL_H
+#define MF_FAULT_SIGNAL_H
+
+/*
+ * Be in front of everybody else. Cheap when we are already; when somebody
+ * came after us, we go in front again and they come behind.
+ */
+int mf_signal_install(void);
+/* Only if we never were. Any context once we were. */
+int mf_signal_install_once(void);
+
+#endif

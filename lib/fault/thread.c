@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - handler threads and the queue in front of them.
+ *
+ * Promise: 1. faults before prefetches; 2. while a fault is queued, some
+ * worker is awake or being made; 3. a child of fork() has workers of its own.
+ * Context: start and everything a worker does: normal context. fault,
+ * prefetch and readahead: any.
+ *
+ * A request for a fault lives in the frame of the thread that waits for it.
+ * Prefetches are copied into a fixed array: what does not fit is dropped.
+ */
+#include "fault/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/mutex.h"
+#include "base/sys.h"
+#include "base/syscall.h"
+#include "fault/fault.h"
+#include "fault/wait.h"
+
+/* More only stand in for workers that wait for a page. */
+#define WORKERS_WANTED 4
+#define WORKERS_MAX    64
+#define PREFETCH_MAX   64
+#define AHEAD_MAX      (UINT64_C(4) << 20)
+
+struct request {
+	struct request *next;
+	struct mf_slot *waiter;
+	struct mf_region *region;
+	uint64_t generation;
+	uint32_t unit;
+	int result;
+	uint32_t done; /* futex */
+};
+
+struct prefetch {
+	struct mf_region *region; /* a reference; NULL: free */
+	uint64_t generation;
+	uint32_t next, last;
+};
+
+static struct {
+	struct mf_mutex mutex;
+	uint32_t epoch;	       /* mutex; the process that the rest is of */
+	struct request *first; /* mutex */
+	struct request **tail; /* mutex */
+	struct prefetch prefetches[PREFETCH_MAX]; /* mutex */
+	unsigned n_prefetches;			  /* mutex */
+	unsigned n_workers;			  /* mutex */
+	unsigned n_idle;			  /* mutex; waiting for work */
+	unsigned n_waiting; /* mutex; waiting for a page */
+	uint32_t work;	    /* futex; counts requests */
+} pool;
+
+static __thread bool is_worker;
+
+static void *worker_main(void *arg);
+
+static void pool_lock(void)
+{
+	mf_signals_block();
+	mf_mutex_lock(&pool.mutex, MF_RANK_POOL);
+	if (pool.epoch == mf_fork_generation())
+		return;
+	/* The parent's threads are not here, nor are those who wait for them */
+	pool.epoch = mf_fork_generation();
+	pool.first = NULL;
+	pool.tail = &pool.first;
+	for (int i = 0; i < PREFETCH_MAX; i++)
+		pool.prefetches[i].region = NULL;
+	pool.n_prefetches = 0;
+	pool.n_workers = pool.n_idle = pool.n_waiting = 0;
+}
+
+static void pool_unlock(void)
+{
+	mf_mutex_unlock(&pool.mutex, MF_RANK_POOL);
+	mf_signals_restore();
+}
+
+bool mf_pool_is_worker(void)
+{
+	return is_worker;
+}
+
+/* Under the lock, in normal context: whether one more worker should be. */
+static bool wants_worker(void)
+{
+	unsigned awake = pool.n_workers - pool.n_waiting;
+
+	if (pool.n_idle > 0 || pool.n_workers >= WORKERS_MAX)
+		return false;
+	return awake == 0 ||
+	       ((pool.first || pool.n_prefetches) && awake < WORKERS_WANTED);
+}
+
+static int add_worker_if_wanted(void)
+{
+	bool wanted;
+	int r;
+
+	pool_lock();
+	wanted = wants_worker();
+	if (wanted)
+		pool.n_workers++;
+	pool_unlock();
+	if (!wanted)
+		return 0;
+	/* A new thread inherits the mask: ours take no signals. */
+	mf_signals_block();
+	r = mf_sys.thread_create(worker_main, NULL);
+	mf_signals_restore();
+	if (r < 0) {
+		pool_lock();
+		pool.n_workers--;
+		pool_unlock();
+	}
+	return r;
+}
+
+static void restart_in_child(void)
+{
+	if (pool.n_workers > 0)
+		(void)mf_pool_start();
+}
+
+static void at_fork_once(void)
+{
+	(void)pthread_atfork(NULL, NULL, restart_in_child);
+}
+
+int mf_pool_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, at_fork_once);
+	return add_worker_if_wanted();
+}
+
+static void announce_work(void)
+{
+	mf_fetch_add(&pool.work, 1);
+	mf_futex_wake(&pool.work, 1, MF_FUTEX_LOCAL);
+}
+
+/* Under the lock. */
+static struct request *take_request(void)
+{
+	struct request *request = pool.first;
+
+	if (request) {
+		pool.first = request->next;
+		if (!pool.first)
+			pool.tail = &pool.first;
+	}
+	return request;
+}
+
+/* Under the lock: one unit, with a reference on its region. */
+static bool take_prefetch(struct prefetch *ret)
+{
+	for (int i = 0; i < PREFETCH_MAX; i++) {
+		struct prefetch *prefetch = &pool.prefetches[i];
+
+		if (!prefetch->region)
+			continue;
+		*ret = *prefetch;
+		if (prefetch->next < prefetch->last) {
+			prefetch->next++;
+			(void)mf_region_get(ret->region);
+		} else {
+			prefetch->region = NULL; /* its reference is ret's */
+			pool.n_prefetches--;
+		}
+		return true;
+	}
+	return false;
+}
+
+static void serve_request(struct mf_slot *me, struct request *request)
+{
+	struct mf_mm *mm = mf_mm_self();
+
+	mf_wait_set_owner(request->waiter,
+			  mf_page_ref(request->region->store, request->unit),
+			  me);
+	request->result = mf_fault_unit(mm, me, request->region,
+					request->generation, request->unit,
+					false);
+	/*
+	 * From the store on, the waiter may return and its frame be gone, so
+	 * the wake-up is for an address that may be anything: that is allowed.
+	 */
+	mf_store_seq_cst(&request->done, 1);
+	mf_futex_wake(&request->done, 1, MF_FUTEX_LOCAL);
+}
+
+static void serve_prefetch(struct mf_slot *me, const struct prefetch *prefetch)
+{
+	(void)mf_fault_unit(mf_mm_self(), me, prefetch->region,
+			    prefetch->generation, prefetch->next, true);
+	mf_region_put(prefetch->region);
+	mf_mm_reap();
+}
+
+static void wait_for_work(uint32_t seen)
+{
+	(void)mf_futex_wait(&pool.work, seen, 0, MF_FUTEX_LOCAL);
+	pool_lock();
+	pool.n_idle--;
+	pool_unlock();
+}
+
+static void work_once(struct mf_slot *me)
+{
+	struct prefetch prefetch = { .region = NULL };
+	struct request *request;
+	uint32_t seen = mf_load_seq_cst(&pool.work);
+
+	pool_lock();
+	request = take_request();
+	if (!request && !take_prefetch(&prefetch))
+		pool.n_idle++;
+	pool_unlock();
+	if (!request && !prefetch.region) {
+		/* A request that came since changed the number: no sleep. */
+		wait_for_work(seen);
+		return;
+	}
+	(void)add_worker_if_wanted();
+	if (request)
+		serve_request(me, request);
+	else
+		serve_prefetch(me, &prefetch);
+}
+
+static void *worker_main(void *arg)
+{
+	struct mf_slot *me = mf_slot_self();
+
+	is_worker = true;
+	(void)pthread_setname_np(pthread_self(), "mfill");
+	while (me)
+		work_once(me);
+	pool_lock();
+	pool.n_workers--;
+	pool_unlock();
+	return arg;
+}
+
+/* Wait for the worker; it looks for rings, this thread only sleeps. */
+static int await(struct mf_slot *me, struct request *request)
+{
+	while (!mf_load_seq_cst(&request->done))
+		(void)mf_futex_wait(&request->done, 0, 0, MF_FUTEX_LOCAL);
+	mf_wait_clear(me);
+	return request->result;
+}
+
+int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
+		  uint64_t generation, uint32_t unit)
+{
+	struct request request = {
+		.waiter = me,
+		.region = region,
+		.generation = generation,
+		.unit = unit,
+	};
+
+	mf_might_fault("a wait for a handler thread");
+	mf_add_relaxed(&region->store->header->waits, 1);
+	mf_wait_publish(me, mf_page_ref(region->store, unit));
+	pool_lock();
+	if (pool.n_workers == 0) {
+		pool_unlock();
+		mf_wait_clear(me);
+		return -EOPNOTSUPP;
+	}
+	*pool.tail = &request;
+	pool.tail = &request.next;
+	pool_unlock();
+	announce_work();
+	return await(me, &request);
+}
+
+int mf_pool_prefetch(struct mf_region *region, uint64_t generation,
+		     uint32_t first, uint32_t last)
+{
+	int r = -EAGAIN;
+
+	pool_lock();
+	for (int i = 0; i < PREFETCH_MAX && pool.n_workers > 0; i++) {
+		if (pool.prefetches[i].region)
+			continue;
+		pool.prefetches[i] = (struct prefetch){
+			.region = mf_region_get(region),
+			.generation = generation,
+			.next = first,
+			.last = last,
+		};
+		pool.n_prefetches++;
+		r = 0;
+		break;
+	}
+	pool_unlock();
+	if (r == 0)
+		announce_work();
+	return r;
+}
+
+/*
+ * Two touches in a row make a sequential reader. What was asked for already
+ * is not asked for again: ahead_to is where the last request ended.
+ */
+void mf_pool_readahead(struct mf_region *region, uint64_t generation,
+		       uint32_t unit)
+{
+	struct mf_store *store = region->store;
+	uint32_t next = mf_load_relaxed(&region->next_unit);
+	uint32_t ahead_to = mf_load_relaxed(&region->ahead_to);
+	uint64_t window = region->readahead / store->unit;
+	uint32_t last;
+
+	mf_store_relaxed(&region->next_unit, unit + 1);
+	if (window == 0)
+		return;
+	/* Not where the last one ended, nor where we have read ahead to. */
+	if (unit != next && (unit < next || unit > ahead_to)) {
+		mf_store_relaxed(&region->ahead_to, unit);
+		return;
+	}
+	/* Half of the window is still to come: early enough. */
+	if (ahead_to > unit + window / 2 || unit + 1 >= store->n_units)
+		return;
+	last = store->n_units - 1 - unit > window ? unit + (uint32_t)window
+						  : store->n_units - 1;
+	if (ahead_to < unit)
+		ahead_to = unit;
+	if (ahead_to < last &&
+	    mf_pool_prefetch(region, generation, ahead_to + 1, last) == 0)
+		mf_store_relaxed(&region->ahead_to, last);
+}
+
+/* A worker that sleeps serves nobody: another takes its place meanwhile. */
+void mf_pool_will_wait(void)
+{
+	if (!is_worker)
+		return;
+	pool_lock();
+	pool.n_waiting++;
+	pool_unlock();
+	(void)add_worker_if_wanted();
+}
+
+void mf_pool_waited(void)
+{
+	if (!is_worker)
+		return;
+	pool_lock();
+	pool.n_waiting--;
+	pool_unlock();
+}
