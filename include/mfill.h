@@ -29,6 +29,7 @@ extern "C" {
 #define MFILL_VERSION_MAJOR 0
 #define MFILL_VERSION_MINOR 1
 #define MFILL_VERSION_MICRO 0
+#define MFILL_VERSION	    "0.1.0"
 
 /*
  * Where the bytes come from
@@ -200,6 +201,7 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
  * again; the call does not wait for them.
  *
  * -EINVAL  addr is not the start of a map
+ * -ENOMEM  it is still mapped
  */
 int mfill_unmap(void *addr);
 
@@ -229,14 +231,14 @@ int mfill_require(void *addr, size_t length);
 /* Counted since the map was made, by all processes that share it. */
 struct mfill_stats {
 	uint64_t faults;       /* touches of a page that was not open */
-	uint64_t fills;        /* fill units read from the source */
+	uint64_t fills;	       /* fill units read from the source */
 	uint64_t filled_bytes; /* bytes read from the source */
-	uint64_t waits;        /* times a thread waited for another's fill */
+	uint64_t waits;	       /* times a thread waited for another's fill */
 	uint64_t errors;       /* reads of the source that failed */
 	uint64_t readahead;    /* fills nobody had asked for yet */
 	uint64_t length;       /* bytes in the map */
 	uint64_t fill_size;    /* bytes per fill */
-	uint64_t units;        /* fill units in the map */
+	uint64_t units;	       /* fill units in the map */
 	int32_t backend;       /* enum mfill_backend, never AUTO */
 	int32_t delivery;      /* enum mfill_delivery, never AUTO */
 	/*
@@ -263,7 +265,7 @@ int mfill_stats(void *addr, struct mfill_stats *ret, size_t struct_size);
 struct mfill_facility {
 	const char *name;   /* "guard", "mprotect", "uffd", … */
 	const char *use;    /* what mfill does with it */
-	int error;          /* 0: usable, else the errno value it gave */
+	int error;	    /* 0: usable, else the errno value it gave */
 	const char *reason; /* one sentence: why not; "" when usable */
 	const char *remedy; /* what would change that; "" when nothing would */
 };

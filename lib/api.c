@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api.c - the public calls: check the arguments, hand over.
+ *
+ * Promise: what reaches the engine is sound; on failure nothing stays behind.
+ * Context: as mfill.h says for each call.
+ */
+#include "mfill.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backends/backend.h"
+#include "base/sys.h"
+#include "fault/fault.h"
+#include "fault/signal.h"
+#include "fault/thread.h"
+#include "mm/uaccess.h"
+
+#define FILL_MAX      (UINT64_C(64) << 20)
+#define AHEAD_DEFAULT (UINT64_C(1) << 20)
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+const char *mfill_version(void)
+{
+	return MFILL_VERSION;
+}
+
+/*
+ * A caller built against an older mfill.h hands over a shorter struct, against
+ * a newer one a longer: fine as long as what we do not know is zero.
+ */
+static int copy_struct(void *to, size_t to_size, size_t least, const void *from,
+		       size_t from_size)
+{
+	const char *beyond = (const char *)from + to_size;
+
+	if (from_size < least)
+		return -EINVAL;
+	for (size_t i = to_size; i < from_size; i++)
+		if (*beyond++)
+			return -E2BIG;
+	memset(to, 0, to_size);
+	memcpy(to, from, from_size < to_size ? from_size : to_size);
+	return 0;
+}
+
+static int check_options(const struct mfill_map_options *given,
+			 struct mfill_map_options *ret)
+{
+	struct mfill_map_options options = { 0 };
+	int r = 0;
+
+	if (given)
+		r = copy_struct(&options, sizeof(options), sizeof(options),
+				given, given->struct_size);
+	if (r < 0)
+		return r;
+	if (options.flags & ~MFILL_MAP_WRITE)
+		return -EINVAL;
+	if (options.delivery < MFILL_DELIVER_AUTO ||
+	    options.delivery > MFILL_DELIVER_THREAD)
+		return -EINVAL;
+	if (options.fill_size % page_size() || options.fill_size > FILL_MAX)
+		return -EINVAL;
+	*ret = options;
+	return 0;
+}
+
+static int check_range(const struct mfill_source *src, uint64_t offset,
+		       size_t length)
+{
+	if (offset % page_size() || length == 0)
+		return -EINVAL;
+	if (offset + length < offset)
+		return -EOVERFLOW;
+	if (offset + length > src->size)
+		return -ENXIO;
+	if (length > SIZE_MAX / 2)
+		return -ENOMEM;
+	return 0;
+}
+
+static int choose_delivery(const struct mfill_source *src, int asked)
+{
+	if (asked == MFILL_DELIVER_INLINE && !mf_source_is_inline(src))
+		return -EINVAL;
+	if (asked != MFILL_DELIVER_AUTO)
+		return asked;
+	return mf_source_is_inline(src) ? MFILL_DELIVER_INLINE
+					: MFILL_DELIVER_THREAD;
+}
+
+static uint64_t choose_fill(const struct mfill_source *src, size_t asked)
+{
+	uint64_t page = page_size();
+	uint64_t fill = asked ? asked : src->preferred_fill;
+
+	fill = (fill + page - 1) / page * page;
+	if (fill == 0)
+		fill = page;
+	return fill < FILL_MAX ? fill : FILL_MAX;
+}
+
+/* A hidden view of the store, and the backend that will open it. */
+static int map_view(struct mf_region *region)
+{
+	int flags = region->prot & PROT_WRITE ? MAP_PRIVATE : MAP_SHARED;
+	void *start;
+	int r;
+
+	region->len = (size_t)region->store->size;
+	r = mf_sys.mmap(NULL, region->len, PROT_NONE, flags | MAP_NORESERVE,
+			region->store->fd, 0, &start);
+	if (r < 0)
+		return r;
+	region->start = (uintptr_t)start;
+	/* What a source can give again has no place in a core. */
+	(void)mf_sys.madvise(start, region->len, MADV_DONTDUMP);
+	r = region->backend->reserve(region);
+	if (r < 0)
+		(void)mf_sys.munmap(start, region->len);
+	return r;
+}
+
+static int build_region(struct mfill_source *src, uint64_t offset,
+			size_t length, const struct mfill_map_options *options,
+			struct mf_region *region)
+{
+	int r = choose_delivery(src, options->delivery);
+
+	if (r < 0)
+		return r;
+	region->delivery = r;
+	region->refs = 1;
+	region->prot = PROT_READ;
+	if (options->flags & MFILL_MAP_WRITE)
+		region->prot |= PROT_WRITE;
+	region->readahead = options->readahead ? options->readahead
+					       : AHEAD_DEFAULT;
+	if (options->readahead == MFILL_READAHEAD_OFF)
+		region->readahead = 0;
+	r = mf_backend_choose(options->backend, &region->backend);
+	if (r == 0)
+		r = mf_store_new(src, offset, length,
+				 choose_fill(src, options->fill_size),
+				 &region->store);
+	if (r < 0)
+		return r;
+	r = map_view(region);
+	/* Guards may work here and not in locked memory, say. */
+	if (r == -EOPNOTSUPP && options->backend == MFILL_BACKEND_AUTO) {
+		region->backend = &mf_backend_mprotect;
+		r = map_view(region);
+	}
+	return r;
+}
+
+/* Whatever will serve the region's faults is running. */
+static int start_service(const struct mf_region *region)
+{
+	int r = mf_signal_install();
+
+	if (r == 0 &&
+	    (region->delivery == MFILL_DELIVER_THREAD || region->readahead > 0))
+		r = mf_pool_start();
+	return r;
+}
+
+static int insert_region(struct mf_region *region, void **ret_addr)
+{
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
+	uintptr_t start = region->start;
+	int r = me && mm ? start_service(region) : -ENOMEM;
+
+	if (r == 0)
+		r = mf_mm_insert(mm, me, region);
+	if (r < 0)
+		(void)mf_sys.munmap((void *)start, region->len);
+	else
+		*ret_addr = (void *)start;
+	return r;
+}
+
+int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
+	      const struct mfill_map_options *given, void **ret_addr)
+{
+	struct mfill_map_options options;
+	struct mf_region *region;
+	int r;
+
+	if (!src || !ret_addr)
+		return -EINVAL;
+	r = check_options(given, &options);
+	if (r == 0)
+		r = check_range(src, offset, length);
+	if (r < 0)
+		return r;
+	mf_mm_reap();
+	region = mf_sys.calloc(1, sizeof(*region));
+	if (!region)
+		return -ENOMEM;
+	r = build_region(src, offset, length, &options, region);
+	if (r == 0)
+		r = insert_region(region, ret_addr);
+	if (r < 0)
+		mf_region_free(region);
+	return r;
+}
+
+int mfill_unmap(void *addr)
+{
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
+	int r;
+
+	if (!me || !mm)
+		return -ENOMEM;
+	r = mf_mm_remove(mm, me, (uintptr_t)addr);
+	mf_mm_reap();
+	return r;
+}
+
+/* A range of units of one region, with a reference on it. */
+struct range {
+	struct mf_slot *me;
+	struct mf_mm *mm;
+	struct mf_region *region;
+	uint64_t generation;
+	uint32_t first, last;
+};
+
+static int range_get(void *addr, size_t length, struct range *ret)
+{
+	struct range range = { mf_slot_self(), mf_mm_self(), NULL, 0, 0, 0 };
+	uintptr_t start = (uintptr_t)addr;
+	size_t offset;
+
+	if (!range.me || !range.mm)
+		return -ENOMEM;
+	range.region = mf_mm_get(range.mm, range.me, start, &range.generation);
+	if (!range.region)
+		return -EINVAL;
+	offset = start - range.region->start;
+	if (length == 0 || length > range.region->len - offset) {
+		mf_region_put(range.region);
+		return -EINVAL;
+	}
+	range.first = mf_store_unit_at(range.region->store, offset);
+	range.last = mf_store_unit_at(range.region->store, offset + length - 1);
+	*ret = range;
+	return 0;
+}
+
+int mfill_prefetch(void *addr, size_t length)
+{
+	struct range range;
+	int r;
+
+	mf_mm_reap();
+	r = mf_pool_start();
+	if (r == 0)
+		r = range_get(addr, length, &range);
+	if (r < 0)
+		return r;
+	r = mf_pool_prefetch(range.region, range.generation, range.first,
+			     range.last);
+	mf_region_put(range.region);
+	return r;
+}
+
+int mfill_require(void *addr, size_t length)
+{
+	struct range range;
+	int r;
+
+	mf_mm_reap();
+	r = range_get(addr, length, &range);
+	if (r < 0)
+		return r;
+	for (uint32_t unit = range.first; r == 0; unit++) {
+		r = mf_fault_require(range.mm, range.me, range.region,
+				     range.generation, unit);
+		if (unit == range.last)
+			break;
+	}
+	mf_region_put(range.region);
+	mf_mm_reap();
+	return r;
+}
+
+static void fill_stats(const struct mf_region *region, struct mfill_stats *ret)
+{
+	const struct mf_store *store = region->store;
+	const struct mf_store_header *header = store->header;
+
+	*ret = (struct mfill_stats){
+		.faults = mf_load_relaxed(&header->faults),
+		.fills = mf_load_relaxed(&header->fills),
+		.filled_bytes = mf_load_relaxed(&header->filled_bytes),
+		.waits = mf_load_relaxed(&header->waits),
+		.errors = mf_load_relaxed(&header->errors),
+		.readahead = mf_load_relaxed(&header->readahead),
+		.length = store->length,
+		.fill_size = store->unit,
+		.units = store->n_units,
+		.backend = region->backend->id,
+		.delivery = region->delivery,
+	};
+	for (int i = 0; i < MFILL_LATENCY_BUCKETS; i++)
+		ret->latency[i] = mf_load_relaxed(&header->latency[i]);
+}
+
+int mfill_stats(void *addr, struct mfill_stats *ret, size_t struct_size)
+{
+	struct mfill_stats stats;
+	struct range range;
+	int r;
+
+	/* The first release's struct is the smallest there is. */
+	if (!ret || struct_size < sizeof(stats))
+		return -EINVAL;
+	r = range_get(addr, 1, &range);
+	if (r < 0)
+		return r;
+	fill_stats(range.region, &stats);
+	mf_region_put(range.region);
+	memset(ret, 0, struct_size);
+	memcpy(ret, &stats, sizeof(stats));
+	return 0;
+}
+
+size_t mfill_copy_nofault(void *dst, const void *src, size_t len)
+{
+	if (mf_signal_install_once() < 0)
+		return len;
+	return mf_copy_nofault(dst, src, len);
+}
