@@ -131,6 +131,12 @@ static int sys_fstat(int fd, struct stat *st)
 	return 0;
 }
 
+static int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)mf_syscall(SYS_ioctl, fd, (long)request, (long)arg, 0, 0,
+			       0);
+}
+
 static ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
 {
 	return mf_syscall(SYS_pread64, fd, (long)buf, (long)len,
@@ -187,6 +193,7 @@ struct mf_sys mf_sys = {
 	.close = sys_close,
 	.dup_above = sys_dup_above,
 	.fstat = sys_fstat,
+	.ioctl = sys_ioctl,
 	.pread = sys_pread,
 	.pwrite = sys_pwrite,
 	.sigaltstack = sys_sigaltstack,

@@ -37,6 +37,7 @@ struct mf_sys {
 	/* Return a file descriptor >= min, close-on-exec. */
 	int (*dup_above)(int fd, int min);
 	int (*fstat)(int fd, struct stat *st);
+	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*pread)(int fd, void *buf, size_t len, uint64_t offset);
 	ssize_t (*pwrite)(int fd, const void *buf, size_t len, uint64_t offset);
 	int (*sigaltstack)(const stack_t *ss, stack_t *old);

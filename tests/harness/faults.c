@@ -110,6 +110,11 @@ static int f_fstat(int fd, struct stat *st)
 	return fails("fstat") ? -run->error : real.fstat(fd, st);
 }
 
+static int f_ioctl(int fd, unsigned long request, void *arg)
+{
+	return fails("ioctl") ? -run->error : real.ioctl(fd, request, arg);
+}
+
 static ssize_t f_pread(int fd, void *buf, size_t len, uint64_t offset)
 {
 	return fails("pread") ? -run->error : real.pread(fd, buf, len, offset);
@@ -155,6 +160,7 @@ static const struct mf_sys failing = {
 	.close = f_close,
 	.dup_above = f_dup_above,
 	.fstat = f_fstat,
+	.ioctl = f_ioctl,
 	.pread = f_pread,
 	.pwrite = f_pwrite,
 	.sigaltstack = f_sigaltstack,
