@@ -78,6 +78,8 @@
 #define ACTIVE	   0x4000U
 #define GENERATION 0x8000U
 
+#define TAKING 0x80000000U /* mf_mmap_lock.users: not made yet */
+
 /* How soon a death is noticed by those who wait for the dead. */
 #define SLICE_NS 5000000U
 
@@ -503,17 +505,21 @@ static bool process_is_gone(uint32_t pid)
 	return mf_syscall(SYS_kill, (long)pid, 0, 0, 0, 0, 0) == -ESRCH;
 }
 
-/* A lock nobody uses is ours to give a policy. */
+/*
+ * A lock nobody uses is ours to give a policy. Nobody may share it before it
+ * has one: two policies at once would exclude nobody.
+ */
 static bool take_unused(struct mf_mmap_lock *lock, uint32_t id, unsigned policy)
 {
 	uint32_t none = 0;
 
-	if (!mf_cas(&lock->users, &none, 1))
+	if (!mf_cas(&lock->users, &none, TAKING))
 		return false;
 	lock->policy = policy;
 	lock->id = id;
 	/* A dead user's name in the word is taken over like any other. */
 	mf_store_relaxed(&lock->changing, MF_LOCK_WHOLE);
+	mf_store_release(&lock->users, 1); /* pairs with the one in share() */
 	return true;
 }
 
@@ -521,11 +527,11 @@ static bool share(struct mf_mmap_lock *lock, unsigned policy)
 {
 	uint32_t users = mf_load_acquire(&lock->users);
 
-	if (lock->policy != policy)
-		return false;
-	while (users && !mf_cas(&lock->users, &users, users + 1))
-		;
-	return users != 0;
+	while (users && !(users & TAKING) && lock->policy == policy) {
+		if (mf_cas(&lock->users, &users, users + 1))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -543,12 +549,13 @@ struct mf_mmap_lock *mf_mmap_lock_new(struct mf_world *world, unsigned policy)
 		uint32_t index = (pid + i) % MF_WORLD_LOCKS;
 		struct mf_mmap_lock *lock = mf_world_lock(world, index);
 
-		if (pass == GONE && !process_is_gone(lock->pid))
+		if (pass == GONE &&
+		    !process_is_gone(mf_load_relaxed(&lock->pid)))
 			continue;
 		if (pass == UNUSED ? !take_unused(lock, index + 1, policy)
 				   : !share(lock, policy))
 			continue;
-		lock->pid = pid;
+		mf_store_relaxed(&lock->pid, pid);
 		return lock;
 	}
 	return NULL;
