@@ -61,6 +61,13 @@ check-32:
 
 check-all: check check-clang check-asan check-tsan check-aarch64 check-32
 
+bench:
+	@tools/install-deps build
+	@tools/setup build
+	@$(NINJA) build benchmarks
+	@set -e; for name in fault threads huge scatter; do \
+		build/bench/bench-$$name; done
+
 format:
 	@tools/install-deps format
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format-14 -i
