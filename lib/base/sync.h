@@ -49,7 +49,14 @@
 	__atomic_compare_exchange_n((p), (expected), (v), false,         \
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
+#ifdef __SANITIZE_THREAD__
+/* tsan knows no fences. What all of them write to orders as much. */
+__attribute__((weak)) uint32_t mf_tsan_fence;
+#define mf_fence() \
+	((void)__atomic_fetch_add(&mf_tsan_fence, 1, __ATOMIC_SEQ_CST))
+#else
 #define mf_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 /* Between a thread and its own signal handler. */
 #define mf_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
