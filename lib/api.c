@@ -12,11 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "backends/backend.h"
-#include "base/sys.h"
 #include "fault/fault.h"
 #include "fault/signal.h"
 #include "fault/thread.h"
+#include "map/map.h"
 #include "mm/uaccess.h"
 
 #define FILL_MAX      (UINT64_C(64) << 20)
@@ -87,16 +86,6 @@ static int check_range(const struct mfill_source *src, uint64_t offset,
 	return 0;
 }
 
-static int choose_delivery(const struct mfill_source *src, int asked)
-{
-	if (asked == MFILL_DELIVER_INLINE && !mf_source_is_inline(src))
-		return -EINVAL;
-	if (asked != MFILL_DELIVER_AUTO)
-		return asked;
-	return mf_source_is_inline(src) ? MFILL_DELIVER_INLINE
-					: MFILL_DELIVER_THREAD;
-}
-
 static uint64_t choose_fill(const struct mfill_source *src, size_t asked)
 {
 	uint64_t page = page_size();
@@ -108,92 +97,11 @@ static uint64_t choose_fill(const struct mfill_source *src, size_t asked)
 	return fill < FILL_MAX ? fill : FILL_MAX;
 }
 
-/* A hidden view of the store, and the backend that will open it. */
-static int map_view(struct mf_region *region)
-{
-	int flags = region->prot & PROT_WRITE ? MAP_PRIVATE : MAP_SHARED;
-	void *start;
-	int r;
-
-	region->len = (size_t)region->store->size;
-	r = mf_sys.mmap(NULL, region->len, PROT_NONE, flags | MAP_NORESERVE,
-			region->store->fd, 0, &start);
-	if (r < 0)
-		return r;
-	region->start = (uintptr_t)start;
-	/* What a source can give again has no place in a core. */
-	(void)mf_sys.madvise(start, region->len, MADV_DONTDUMP);
-	r = region->backend->reserve(region);
-	if (r < 0)
-		(void)mf_sys.munmap(start, region->len);
-	return r;
-}
-
-static int build_region(struct mfill_source *src, uint64_t offset,
-			size_t length, const struct mfill_map_options *options,
-			struct mf_region *region)
-{
-	int r = choose_delivery(src, options->delivery);
-
-	if (r < 0)
-		return r;
-	region->delivery = r;
-	region->refs = 1;
-	region->prot = PROT_READ;
-	if (options->flags & MFILL_MAP_WRITE)
-		region->prot |= PROT_WRITE;
-	region->readahead = options->readahead ? options->readahead
-					       : AHEAD_DEFAULT;
-	if (options->readahead == MFILL_READAHEAD_OFF)
-		region->readahead = 0;
-	r = mf_backend_choose(options->backend, &region->backend);
-	if (r == 0)
-		r = mf_store_new(src, offset, length,
-				 choose_fill(src, options->fill_size),
-				 &region->store);
-	if (r < 0)
-		return r;
-	r = map_view(region);
-	/* Guards may work here and not in locked memory, say. */
-	if (r == -EOPNOTSUPP && options->backend == MFILL_BACKEND_AUTO) {
-		region->backend = &mf_backend_mprotect;
-		r = map_view(region);
-	}
-	return r;
-}
-
-/* Whatever will serve the region's faults is running. */
-static int start_service(const struct mf_region *region)
-{
-	int r = mf_signal_install();
-
-	if (r == 0 &&
-	    (region->delivery == MFILL_DELIVER_THREAD || region->readahead > 0))
-		r = mf_pool_start();
-	return r;
-}
-
-static int insert_region(struct mf_region *region, void **ret_addr)
-{
-	struct mf_slot *me = mf_slot_self();
-	struct mf_mm *mm = mf_mm_self();
-	uintptr_t start = region->start;
-	int r = me && mm ? start_service(region) : -ENOMEM;
-
-	if (r == 0)
-		r = mf_mm_insert(mm, me, region);
-	if (r < 0)
-		(void)mf_sys.munmap((void *)start, region->len);
-	else
-		*ret_addr = (void *)start;
-	return r;
-}
-
 int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 	      const struct mfill_map_options *given, void **ret_addr)
 {
+	struct mf_map_request request = { .prot = PROT_READ, .shared = true };
 	struct mfill_map_options options;
-	struct mf_region *region;
 	int r;
 
 	if (!src || !ret_addr)
@@ -201,62 +109,73 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 	r = check_options(given, &options);
 	if (r == 0)
 		r = check_range(src, offset, length);
+	if (r == 0)
+		r = mf_store_new(src, offset, length,
+				 choose_fill(src, options.fill_size),
+				 &request.store);
 	if (r < 0)
 		return r;
-	mf_mm_reap();
-	region = mf_sys.calloc(1, sizeof(*region));
-	if (!region)
-		return -ENOMEM;
-	r = build_region(src, offset, length, &options, region);
-	if (r == 0)
-		r = insert_region(region, ret_addr);
-	if (r < 0)
-		mf_region_free(region);
+	request.length = (size_t)request.store->size;
+	request.backend = options.backend;
+	request.delivery = options.delivery;
+	request.readahead = options.readahead ? options.readahead
+					      : AHEAD_DEFAULT;
+	if (options.readahead == MFILL_READAHEAD_OFF)
+		request.readahead = 0;
+	if (options.flags & MFILL_MAP_WRITE) {
+		request.prot |= PROT_WRITE;
+		request.shared = false;
+	}
+	r = mf_map(&request, ret_addr);
+	if (mf_store_unref(request.store))
+		mf_store_free(request.store);
 	return r;
 }
 
-int mfill_unmap(void *addr)
-{
-	struct mf_slot *me = mf_slot_self();
-	struct mf_mm *mm = mf_mm_self();
-	int r;
-
-	if (!me || !mm)
-		return -ENOMEM;
-	r = mf_mm_remove(mm, me, (uintptr_t)addr);
-	mf_mm_reap();
-	return r;
-}
-
-/* A range of units of one region, with a reference on it. */
+/* A stretch of one region, with a reference on it. */
 struct range {
 	struct mf_slot *me;
 	struct mf_mm *mm;
 	struct mf_region *region;
 	uint64_t generation;
-	uint32_t first, last;
+	uintptr_t start;
 };
 
 static int range_get(void *addr, size_t length, struct range *ret)
 {
-	struct range range = { mf_slot_self(), mf_mm_self(), NULL, 0, 0, 0 };
-	uintptr_t start = (uintptr_t)addr;
-	size_t offset;
+	struct range range = { mf_slot_self(), mf_mm_self(), NULL, 0,
+			       (uintptr_t)addr };
 
 	if (!range.me || !range.mm)
 		return -ENOMEM;
-	range.region = mf_mm_get(range.mm, range.me, start, &range.generation);
+	range.region = mf_mm_get(range.mm, range.me, range.start,
+				 &range.generation);
 	if (!range.region)
 		return -EINVAL;
-	offset = start - range.region->start;
-	if (length == 0 || length > range.region->len - offset) {
+	if (length == 0 ||
+	    length > range.region->start + range.region->len - range.start) {
 		mf_region_put(range.region);
 		return -EINVAL;
 	}
-	range.first = mf_store_unit_at(range.region->store, offset);
-	range.last = mf_store_unit_at(range.region->store, offset + length - 1);
 	*ret = range;
 	return 0;
+}
+
+int mfill_unmap(void *addr)
+{
+	struct range range;
+	int r = range_get(addr, 1, &range);
+
+	if (r < 0)
+		return r;
+	if (range.region->view->start == range.start)
+		r = mf_mm_cut(range.mm, range.me, range.start,
+			      range.region->view->len, MF_CUT_OURS);
+	else
+		r = -EINVAL;
+	mf_region_put(range.region);
+	mf_mm_reap();
+	return r;
 }
 
 int mfill_prefetch(void *addr, size_t length)
@@ -270,8 +189,10 @@ int mfill_prefetch(void *addr, size_t length)
 		r = range_get(addr, length, &range);
 	if (r < 0)
 		return r;
-	r = mf_pool_prefetch(range.region, range.generation, range.first,
-			     range.last);
+	r = mf_pool_prefetch(
+		range.region, range.generation,
+		mf_region_unit(range.region, range.start),
+		mf_region_unit(range.region, range.start + length - 1));
 	mf_region_put(range.region);
 	return r;
 }
@@ -285,20 +206,16 @@ int mfill_require(void *addr, size_t length)
 	r = range_get(addr, length, &range);
 	if (r < 0)
 		return r;
-	for (uint32_t unit = range.first; r == 0; unit++) {
-		r = mf_fault_require(range.mm, range.me, range.region,
-				     range.generation, unit);
-		if (unit == range.last)
-			break;
-	}
+	r = mf_fault_require(range.mm, range.me, range.region, range.generation,
+			     range.start, length);
 	mf_region_put(range.region);
 	mf_mm_reap();
 	return r;
 }
 
-static void fill_stats(const struct mf_region *region, struct mfill_stats *ret)
+static void fill_stats(const struct mf_view *view, struct mfill_stats *ret)
 {
-	const struct mf_store *store = region->store;
+	const struct mf_store *store = view->store;
 	const struct mf_store_header *header = store->header;
 
 	*ret = (struct mfill_stats){
@@ -311,8 +228,8 @@ static void fill_stats(const struct mf_region *region, struct mfill_stats *ret)
 		.length = store->length,
 		.fill_size = store->unit,
 		.units = store->n_units,
-		.backend = region->backend->id,
-		.delivery = region->delivery,
+		.backend = view->backend->id,
+		.delivery = view->delivery,
 	};
 	for (int i = 0; i < MFILL_LATENCY_BUCKETS; i++)
 		ret->latency[i] = mf_load_relaxed(&header->latency[i]);
@@ -330,7 +247,7 @@ int mfill_stats(void *addr, struct mfill_stats *ret, size_t struct_size)
 	r = range_get(addr, 1, &range);
 	if (r < 0)
 		return r;
-	fill_stats(range.region, &stats);
+	fill_stats(range.region->view, &stats);
 	mf_region_put(range.region);
 	memset(ret, 0, struct_size);
 	memcpy(ret, &stats, sizeof(stats));

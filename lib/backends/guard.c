@@ -56,16 +56,27 @@ static void set_ready(struct guard *guard, uint64_t chunk)
 	mf_store_release(word, mf_load_relaxed(word) | 1U << (chunk % 32));
 }
 
-static int guard_reserve(struct mf_region *region)
+static size_t guard_size(uint64_t n_chunks)
 {
-	uint64_t n_chunks = (region->len + CHUNK - 1) / CHUNK;
+	return sizeof(struct guard) +
+	       (size_t)(n_chunks / 32 + 1) * sizeof(uint32_t);
+}
+
+static int guard_reserve(struct mf_view *view, const struct mf_view *like)
+{
+	uint64_t n_chunks = (view->len + CHUNK - 1) / CHUNK;
 	_cleanup_free_ struct guard *guard = mf_sys.calloc(
-		1, sizeof(*guard) + (n_chunks / 32 + 1) * sizeof(uint32_t));
-	void *start = (void *)region->start;
+		1, guard_size(n_chunks));
+	void *start = (void *)view->start;
 	int r;
 
 	if (!guard)
 		return -ENOMEM;
+	if (like) {
+		memcpy(guard, like->backend_data, guard_size(n_chunks));
+		view->backend_data = TAKE_PTR(guard);
+		return 0;
+	}
 	(void)mf_max_map_count();
 	guard->n_chunks = n_chunks;
 	guard->group = 1;
@@ -73,28 +84,49 @@ static int guard_reserve(struct mf_region *region)
 	r = mf_sys.madvise(start, 1, MADV_GUARD_INSTALL);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EOPNOTSUPP;
-	region->backend_data = TAKE_PTR(guard);
+	view->backend_data = TAKE_PTR(guard);
 	return 0;
 }
 
-static void guard_release(struct mf_region *region)
+static void guard_release(struct mf_view *view)
 {
-	free(region->backend_data);
+	free(view->backend_data);
 }
 
+static uint64_t chunk_of(const struct mf_region *region, uintptr_t addr)
+{
+	return (addr - region->view->start) / CHUNK;
+}
+
+/* The chunk's bytes, cut to the region. */
+static uintptr_t chunk_range(const struct mf_region *region, uint64_t chunk,
+			     size_t *ret_len)
+{
+	uintptr_t start = region->view->start + (uintptr_t)(chunk * CHUNK);
+	uintptr_t end = start + (uintptr_t)CHUNK;
+	uintptr_t region_end = region->start + region->len;
+
+	if (start < region->start)
+		start = region->start;
+	if (end > region_end)
+		end = region_end;
+	*ret_len = end - start;
+	return start;
+}
+
+/*
+ * A chunk that is not ready lies in one region: guard_settle() sees to that.
+ */
 static int convert_chunk(struct mf_region *region, uint64_t chunk)
 {
-	uint64_t offset = chunk * CHUNK;
-	size_t len = (size_t)(region->len - offset < CHUNK
-				      ? region->len - offset
-				      : CHUNK);
-	void *start = (void *)(region->start + (uintptr_t)offset);
+	size_t len;
+	void *start = (void *)chunk_range(region, chunk, &len);
 	int r = mf_sys.madvise(start, len, MADV_GUARD_INSTALL);
 
 	if (r == 0)
-		r = mf_sys.mprotect(start, len, region->prot);
+		r = mf_sys.mprotect(start, len, region->view->prot);
 	if (r == 0)
-		set_ready(region->backend_data, chunk);
+		set_ready(region->view->backend_data, chunk);
 	return r;
 }
 
@@ -109,9 +141,13 @@ static int convert_group(struct mf_region *region, struct guard *guard,
 {
 	uint64_t first = chunk / guard->group * guard->group;
 	uint64_t end = first + guard->group;
+	uint64_t least = chunk_of(region, region->start);
+	uint64_t most = chunk_of(region, region->start + region->len - 1);
 
-	if (end > guard->n_chunks)
-		end = guard->n_chunks;
+	if (first < least)
+		first = least;
+	if (end > most + 1)
+		end = most + 1;
 	for (uint64_t i = first; i < end; i++) {
 		int r = is_ready(guard, i) ? 0 : convert_chunk(region, i);
 
@@ -144,19 +180,44 @@ static int convert(struct mf_region *region, struct guard *guard,
 	return r;
 }
 
-static int guard_open(struct mf_region *region, uint64_t offset, uint64_t len)
+static int guard_open(struct mf_region *region, uintptr_t start, size_t len)
 {
-	struct guard *guard = region->backend_data;
-	uint64_t last = (offset + len - 1) / CHUNK;
+	struct guard *guard = region->view->backend_data;
+	uint64_t last = chunk_of(region, start + len - 1);
 
-	for (uint64_t i = offset / CHUNK; i <= last; i++) {
+	for (uint64_t i = chunk_of(region, start); i <= last; i++) {
 		int r = is_ready(guard, i) ? 0 : convert(region, guard, i);
 
 		if (r < 0)
 			return r;
 	}
-	return mf_sys.madvise((void *)(region->start + (uintptr_t)offset),
-			      (size_t)len, MADV_GUARD_REMOVE);
+	return mf_sys.madvise((void *)start, len, MADV_GUARD_REMOVE);
+}
+
+static int guard_settle(struct mf_region *region, uintptr_t split)
+{
+	struct guard *guard = region->view->backend_data;
+	uint64_t chunk = chunk_of(region, split);
+
+	return is_ready(guard, chunk) ? 0 : convert(region, guard, chunk);
+}
+
+static int guard_protect(struct mf_region *region)
+{
+	struct guard *guard = region->view->backend_data;
+	uint64_t last = chunk_of(region, region->start + region->len - 1);
+	int r = 0;
+
+	for (uint64_t i = chunk_of(region, region->start); i <= last && r == 0;
+	     i++) {
+		size_t len;
+		uintptr_t start = chunk_range(region, i, &len);
+
+		if (is_ready(guard, i))
+			r = mf_sys.mprotect((void *)start, len,
+					    region->view->prot);
+	}
+	return r;
 }
 
 /*
@@ -205,5 +266,7 @@ const struct mf_backend mf_backend_guard = {
 	.reserve = guard_reserve,
 	.release = guard_release,
 	.open = guard_open,
+	.settle = guard_settle,
+	.protect = guard_protect,
 	.probe = guard_probe,
 };

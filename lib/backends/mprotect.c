@@ -10,7 +10,7 @@
  * process may have 65,530. So the number of runs is counted, and the nearer it
  * comes to the limit the more units around a touched one are filled and opened
  * with it, which joins runs. Where that is not enough, because a huge map is
- * touched all over, the region with the most runs is closed again: its pages
+ * touched all over, the view with the most runs is closed again: its pages
  * stay filled, so the next touch only opens them.
  */
 #include "backends/backend.h"
@@ -27,16 +27,19 @@
 
 #define MAX_PRESSURE 4 /* 4^4 units: 1 MiB of 4 KiB pages */
 
+/* The open runs of one view, and with it of the regions it has left. */
 struct mprotect {
-	struct mf_region *region;
+	struct mf_view *view;
 	struct mprotect *next; /* runs_mutex */
 	uint32_t n_runs;       /* runs_mutex */
-	uint32_t *open;	       /* bit per unit; runs_mutex */
+	uint32_t first;	       /* unit of the store that bit 0 stands for */
+	uint32_t n_units;
+	uint32_t *open; /* bit per unit; runs_mutex */
 };
 
 static struct mf_mutex runs_mutex;
-static struct mprotect *all_regions; /* runs_mutex */
-static uint32_t all_runs;	     /* runs_mutex; of all regions */
+static struct mprotect *all_views; /* runs_mutex */
+static uint32_t all_runs;	   /* runs_mutex; of all views */
 static uint32_t min_pressure; /* runs_mutex; raised when the kernel refuses */
 
 static void lock(void)
@@ -51,39 +54,47 @@ static void unlock(void)
 	mf_signals_restore();
 }
 
-static size_t bitmap_size(const struct mf_region *region)
+static size_t bitmap_size(const struct mprotect *data)
 {
-	return (region->store->n_units / 32 + 1) * sizeof(uint32_t);
+	return (data->n_units / 32 + 1) * sizeof(uint32_t);
 }
 
-static int mprotect_reserve(struct mf_region *region)
+/*
+ * A view made from another starts with nothing open: its pages are hidden by
+ * mprotect_protect(), and opened again as they are touched.
+ */
+static int mprotect_reserve(struct mf_view *view, const struct mf_view *like)
 {
 	_cleanup_free_ struct mprotect *data = mf_sys.calloc(1, sizeof(*data));
+	uint64_t last = view->store_offset + view->len - 1;
 	void *open;
 	int r;
 
+	(void)like;
 	if (!data)
 		return -ENOMEM;
 	(void)mf_max_map_count();
-	r = mf_sys.mmap(NULL, bitmap_size(region), PROT_READ | PROT_WRITE,
+	data->view = view;
+	data->first = mf_store_unit_at(view->store, view->store_offset);
+	data->n_units = mf_store_unit_at(view->store, last) - data->first + 1;
+	r = mf_sys.mmap(NULL, bitmap_size(data), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
 			&open);
 	if (r < 0)
 		return r;
 	data->open = open;
-	data->region = region;
 	lock();
-	data->next = all_regions;
-	all_regions = data;
+	data->next = all_views;
+	all_views = data;
 	unlock();
-	region->backend_data = TAKE_PTR(data);
+	view->backend_data = TAKE_PTR(data);
 	return 0;
 }
 
-static void mprotect_release(struct mf_region *region)
+static void mprotect_release(struct mf_view *view)
 {
-	struct mprotect *data = region->backend_data;
-	struct mprotect **link = &all_regions;
+	struct mprotect *data = view->backend_data;
+	struct mprotect **link = &all_views;
 
 	if (!data)
 		return;
@@ -93,7 +104,7 @@ static void mprotect_release(struct mf_region *region)
 	*link = data->next;
 	all_runs -= data->n_runs;
 	unlock();
-	(void)mf_sys.munmap(data->open, bitmap_size(region));
+	(void)mf_sys.munmap(data->open, bitmap_size(data));
 	free(data);
 }
 
@@ -103,9 +114,8 @@ static bool is_open(const struct mprotect *data, uint32_t unit)
 }
 
 /* Under runs_mutex: [first, last] are open, and what that does to the runs. */
-static void mark_open(struct mf_region *region, uint32_t first, uint32_t last)
+static void mark_open(struct mprotect *data, uint32_t first, uint32_t last)
 {
-	struct mprotect *data = region->backend_data;
 	bool inside = first > 0 && is_open(data, first - 1);
 	uint32_t joined = inside;
 	uint32_t next = last + 1;
@@ -117,7 +127,7 @@ static void mark_open(struct mf_region *region, uint32_t first, uint32_t last)
 		inside = open;
 		data->open[i / 32] |= 1U << (i % 32);
 	}
-	if (next < region->store->n_units && is_open(data, next) && !inside)
+	if (next < data->n_units && is_open(data, next) && !inside)
 		joined++;
 	data->n_runs += 1 - joined;
 	all_runs += 1 - joined;
@@ -129,50 +139,75 @@ static uint64_t most_runs(void)
 	return (uint64_t)mf_max_map_count() * 7 / 16;
 }
 
-/*
- * Under runs_mutex and the mmap_lock: hide again what has the most runs. What
- * the program wrote to a private map stays where it is. A region of generation
- * 0 is unmapped, and its addresses may be somebody else's.
- */
+/* Hide all of a view's regions again. */
+static void close_view(struct mprotect *data)
+{
+	struct mf_region_table *table = mf_mm_self()->table;
+
+	/*
+	 * Only what is a region now: what was unmapped may be somebody else's.
+	 * What the program wrote to a private map stays where it is.
+	 */
+	for (size_t i = 0; i < table->n; i++) {
+		struct mf_region *region = table->regions[i];
+
+		if (region->view == data->view)
+			(void)mf_sys.mprotect((void *)region->start,
+					      region->len, PROT_NONE);
+	}
+	/* Zeros again, without touching what was never used. */
+	(void)mf_sys.madvise(data->open, bitmap_size(data), MADV_DONTNEED);
+	all_runs -= data->n_runs;
+	data->n_runs = 0;
+}
+
+/* Under runs_mutex and the mmap_lock: hide again what has the most runs. */
 static bool close_one(void)
 {
 	struct mprotect *most = NULL;
 
-	for (struct mprotect *i = all_regions; i; i = i->next)
-		if (i->region->generation && i->n_runs &&
-		    (!most || i->n_runs > most->n_runs))
+	for (struct mprotect *i = all_views; i; i = i->next)
+		if (i->n_runs && (!most || i->n_runs > most->n_runs))
 			most = i;
-	if (!most || mf_sys.mprotect((void *)most->region->start,
-				     most->region->len, PROT_NONE) < 0)
+	if (!most)
 		return false;
-	/* Zeros again, without touching what was never used. */
-	(void)mf_sys.madvise(most->open, bitmap_size(most->region),
-			     MADV_DONTNEED);
-	all_runs -= most->n_runs;
-	most->n_runs = 0;
+	close_view(most);
 	return true;
 }
 
-static int mprotect_open(struct mf_region *region, uint64_t offset,
-			 uint64_t len)
+static int open_range(struct mf_region *region, uintptr_t start, size_t len)
 {
-	uint32_t first = mf_store_unit_at(region->store, offset);
-	uint32_t last = mf_store_unit_at(region->store, offset + len - 1);
-	void *start = (void *)(region->start + (uintptr_t)offset);
+	void *addr = (void *)start;
 	int r;
 
-	lock();
 	if (all_runs > most_runs())
 		(void)close_one();
-	r = mf_sys.mprotect(start, (size_t)len, region->prot);
+	r = mf_sys.mprotect(addr, len, region->view->prot);
 	if (r == -ENOMEM && min_pressure < MAX_PRESSURE)
 		min_pressure++;
 	else if (r == -ENOMEM && close_one())
-		r = mf_sys.mprotect(start, (size_t)len, region->prot);
+		r = mf_sys.mprotect(addr, len, region->view->prot);
+	return r;
+}
+
+static int mprotect_open(struct mf_region *region, uintptr_t start, size_t len)
+{
+	struct mprotect *data = region->view->backend_data;
+	int r;
+
+	lock();
+	r = open_range(region, start, len);
 	if (r == 0)
-		mark_open(region, first, last);
+		mark_open(data, mf_region_unit(region, start) - data->first,
+			  mf_region_unit(region, start + len - 1) -
+				  data->first);
 	unlock();
 	return r;
+}
+
+static int mprotect_protect(struct mf_region *region)
+{
+	return mf_sys.mprotect((void *)region->start, region->len, PROT_NONE);
 }
 
 /*
@@ -194,15 +229,15 @@ static uint32_t pressure(void)
 static uint32_t mprotect_span(struct mf_region *region, uint32_t unit,
 			      uint32_t *ret_first)
 {
+	struct mf_store *store = region->view->store;
 	uint32_t n = 1U << (2 * pressure());
-	uint32_t first, left;
+	uint32_t left;
 
 	/* Too large for runs to meet: more units would be read for nothing. */
-	if (region->store->n_units >> (2 * MAX_PRESSURE) > most_runs())
+	if (store->n_units >> (2 * MAX_PRESSURE) > most_runs())
 		n = 1;
-	first = unit / n * n;
-	left = region->store->n_units - first;
-	*ret_first = first;
+	*ret_first = unit / n * n;
+	left = store->n_units - *ret_first;
 	return n < left ? n : left;
 }
 
@@ -235,6 +270,7 @@ const struct mf_backend mf_backend_mprotect = {
 	.reserve = mprotect_reserve,
 	.release = mprotect_release,
 	.open = mprotect_open,
+	.protect = mprotect_protect,
 	.span = mprotect_span,
 	.probe = mprotect_probe,
 };

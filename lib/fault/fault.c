@@ -19,30 +19,30 @@
 #include "mm/fill.h"
 
 static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
-			struct mf_region *region, uint64_t generation,
-			uint32_t unit)
+			struct mf_store *store, const struct mf_region *region,
+			uint64_t generation, uint32_t unit)
 {
-	void *buf = mf_buffer_get(me, (size_t)region->store->unit);
+	void *buf = mf_buffer_get(me, (size_t)store->unit);
 	int r;
 
 	if (!buf) {
-		mf_page_abandon(region->store, unit, me);
+		mf_page_abandon(store, unit, me);
 		return -ENOMEM;
 	}
-	r = mf_fill_source(mm, me, region, generation, unit, buf);
+	r = mf_fill_source(mm, me, store, region, generation, unit, buf);
 	mf_buffer_put(me, buf);
 	return r;
 }
 
-int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
-		  struct mf_region *region, uint64_t generation, uint32_t unit,
-		  bool ahead)
+int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		  const struct mf_region *region, uint64_t generation,
+		  uint32_t unit, bool ahead)
 {
 	uint32_t word;
-	int r = 0;
+	int r;
 
 	for (;;) {
-		switch (mf_page_claim(region->store, unit, me, &word)) {
+		switch (mf_page_claim(store, unit, me, &word)) {
 		case MF_CLAIM_FILLED:
 			return 0;
 		case MF_CLAIM_POISONED:
@@ -51,15 +51,15 @@ int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
 			return -ELOOP;
 		case MF_CLAIM_MINE:
 			if (ahead)
-				mf_add_relaxed(
-					&region->store->header->readahead, 1);
-			return fill_claimed(mm, me, region, generation, unit);
+				mf_add_relaxed(&store->header->readahead, 1);
+			return fill_claimed(mm, me, store, region, generation,
+					    unit);
 		case MF_CLAIM_BUSY:
 			/* Nobody needs it now, and somebody is at it. */
 			if (ahead)
 				return 0;
 			mf_pool_will_wait();
-			r = mf_wait_unit(region->store, unit, word, me);
+			r = mf_wait_unit(store, unit, word, me);
 			mf_pool_waited();
 			if (r < 0)
 				return r;
@@ -78,14 +78,15 @@ struct job {
 
 static int fill(const struct job *job, uint32_t unit)
 {
-	struct mf_region *region = job->region;
+	struct mf_view *view = job->region->view;
 
-	if (mf_page_state(mf_page_word(region->store, unit)) == MF_PAGE_FILLED)
+	if (mf_page_state(mf_page_word(view->store, unit)) == MF_PAGE_FILLED)
 		return 0;
-	if (region->delivery == MFILL_DELIVER_THREAD && !job->here)
-		return mf_pool_fault(job->me, region, job->generation, unit);
-	return mf_fault_unit(job->mm, job->me, region, job->generation, unit,
-			     false);
+	if (view->delivery == MFILL_DELIVER_THREAD && !job->here)
+		return mf_pool_fault(job->me, job->region, job->generation,
+				     unit);
+	return mf_fault_unit(job->mm, job->me, view->store, job->region,
+			     job->generation, unit, false);
 }
 
 /*
@@ -105,46 +106,75 @@ static void fill_around(const struct job *job, uint32_t unit, uint32_t *first,
 	*last = high;
 }
 
+/* The units to open with this one, no more than the region shows. */
+static uint32_t span(struct mf_region *region, uint32_t unit,
+		     uint32_t *ret_first, uint32_t *ret_last)
+{
+	uint32_t low = mf_region_unit(region, region->start);
+	uint32_t high = mf_region_unit(region, region->start + region->len - 1);
+	uint32_t n = 1;
+
+	*ret_first = unit;
+	if (region->view->backend->span)
+		n = region->view->backend->span(region, unit, ret_first);
+	*ret_last = *ret_first + n - 1;
+	if (*ret_first < low)
+		*ret_first = low;
+	if (*ret_last > high)
+		*ret_last = high;
+	return n;
+}
+
 static int fill_and_open(const struct job *job, uint32_t unit)
 {
-	struct mf_region *region = job->region;
-	uint32_t before = 0, span = 1;
+	uint32_t before = 0, now, first, last;
 	int r = fill(job, unit);
 
 	if (r < 0)
 		return r;
 	for (;;) {
-		uint32_t first = unit, last;
-
-		if (region->backend->span)
-			span = region->backend->span(region, unit, &first);
-		last = first + span - 1;
+		now = span(job->region, unit, &first, &last);
 		fill_around(job, unit, &first, &last);
-		r = mf_fill_open(job->mm, job->me, region, job->generation,
+		r = mf_fill_open(job->mm, job->me, job->region, job->generation,
 				 first, last);
 		/* The kernel has no mapping left: join more, while that helps */
-		if (r != -ENOMEM || span <= before)
+		if (r != -ENOMEM || now <= before)
 			return r;
-		before = span;
+		before = now;
 	}
 }
 
 int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
 		     struct mf_region *region, uint64_t generation,
-		     uint32_t unit)
+		     uintptr_t start, size_t len)
 {
 	struct job job = { mm, me, region, generation, true };
+	uintptr_t end = start + len;
+	uint32_t last;
+	int r = 0;
 
-	return fill_and_open(&job, unit);
+	if (start < region->start)
+		start = region->start;
+	if (end > region->start + region->len || end < start)
+		end = region->start + region->len;
+	last = mf_region_unit(region, end - 1);
+	for (uint32_t i = mf_region_unit(region, start); r == 0; i++) {
+		r = fill_and_open(&job, i);
+		if (i == last)
+			break;
+	}
+	return r;
 }
 
 static int refused(const struct mf_region *region, enum mf_access access)
 {
-	if (access == MF_ACCESS_EXEC && !(region->prot & PROT_EXEC))
-		return -EACCES;
-	if (access == MF_ACCESS_WRITE && !(region->prot & PROT_WRITE))
-		return -EACCES;
-	return 0;
+	int prot = region->view->prot;
+
+	if (access == MF_ACCESS_EXEC)
+		return prot & PROT_EXEC ? 0 : -EACCES;
+	if (access == MF_ACCESS_WRITE)
+		return prot & PROT_WRITE ? 0 : -EACCES;
+	return prot ? 0 : -EACCES;
 }
 
 static uint64_t now_ns(void)
@@ -181,12 +211,12 @@ int mf_fault(uintptr_t addr, enum mf_access access)
 	job.region = mf_mm_get(job.mm, job.me, addr, &job.generation);
 	if (!job.region)
 		return -ENOENT;
-	unit = mf_store_unit_at(job.region->store, addr - job.region->start);
+	unit = mf_region_unit(job.region, addr);
 	r = refused(job.region, access);
 	if (r == 0)
 		r = fill_and_open(&job, unit);
 	if (r == 0) {
-		count_fault(job.region->store, now_ns() - start);
+		count_fault(job.region->view->store, now_ns() - start);
 		mf_pool_readahead(job.region, job.generation, unit);
 	}
 	mf_region_put(job.region);

@@ -33,19 +33,20 @@ enum mf_access {
 int mf_fault(uintptr_t addr, enum mf_access access);
 
 /*
- * Fill one unit of a region, in this thread, waiting if another does. The
- * caller holds a reference on the region. ahead: nobody asked for it yet.
+ * Fill one unit, in this thread, waiting if another does. The caller holds a
+ * reference on the region, or without one (NULL) on the store. ahead: nobody
+ * asked for it yet.
  */
-int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me,
-		  struct mf_region *region, uint64_t generation, uint32_t unit,
-		  bool ahead);
+int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		  const struct mf_region *region, uint64_t generation,
+		  uint32_t unit, bool ahead);
 
 /*
- * Fill and open one unit because the caller says so and not because of a
- * fault: always in this thread, which may block.
+ * Fill and open what the region has in [start, start + len) because the caller
+ * says so and not because of a fault: always in this thread, which may block.
  */
 int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
 		     struct mf_region *region, uint64_t generation,
-		     uint32_t unit);
+		     uintptr_t start, size_t len);
 
 #endif

@@ -184,14 +184,13 @@ static bool take_prefetch(struct prefetch *ret)
 
 static void serve_request(struct mf_slot *me, struct request *request)
 {
-	struct mf_mm *mm = mf_mm_self();
+	struct mf_store *store = request->region->view->store;
 
-	mf_wait_set_owner(request->waiter,
-			  mf_page_ref(request->region->store, request->unit),
+	mf_wait_set_owner(request->waiter, mf_page_ref(store, request->unit),
 			  me);
-	request->result = mf_fault_unit(mm, me, request->region,
-					request->generation, request->unit,
-					false);
+	request->result = mf_fault_unit(mf_mm_self(), me, store,
+					request->region, request->generation,
+					request->unit, false);
 	/*
 	 * From the store on, the waiter may return and its frame be gone, so
 	 * the wake-up is for an address that may be anything: that is allowed.
@@ -202,8 +201,9 @@ static void serve_request(struct mf_slot *me, struct request *request)
 
 static void serve_prefetch(struct mf_slot *me, const struct prefetch *prefetch)
 {
-	(void)mf_fault_unit(mf_mm_self(), me, prefetch->region,
-			    prefetch->generation, prefetch->next, true);
+	(void)mf_fault_unit(mf_mm_self(), me, prefetch->region->view->store,
+			    prefetch->region, prefetch->generation,
+			    prefetch->next, true);
 	mf_region_put(prefetch->region);
 	mf_mm_reap();
 }
@@ -273,8 +273,8 @@ int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
 	};
 
 	mf_might_fault("a wait for a handler thread");
-	mf_add_relaxed(&region->store->header->waits, 1);
-	mf_wait_publish(me, mf_page_ref(region->store, unit));
+	mf_add_relaxed(&region->view->store->header->waits, 1);
+	mf_wait_publish(me, mf_page_ref(region->view->store, unit));
 	pool_lock();
 	if (pool.n_workers == 0) {
 		pool_unlock();
@@ -320,30 +320,31 @@ int mf_pool_prefetch(struct mf_region *region, uint64_t generation,
 void mf_pool_readahead(struct mf_region *region, uint64_t generation,
 		       uint32_t unit)
 {
-	struct mf_store *store = region->store;
-	uint32_t next = mf_load_relaxed(&region->next_unit);
-	uint32_t ahead_to = mf_load_relaxed(&region->ahead_to);
-	uint64_t window = region->readahead / store->unit;
-	uint32_t last;
+	struct mf_view *view = region->view;
+	uint32_t end = mf_region_unit(region, region->start + region->len - 1);
+	uint32_t next = mf_load_relaxed(&view->next_unit);
+	uint32_t ahead_to = mf_load_relaxed(&view->ahead_to);
+	uint64_t window = view->readahead / view->store->unit;
+	uint32_t last = end;
 
-	mf_store_relaxed(&region->next_unit, unit + 1);
-	if (window == 0)
+	mf_store_relaxed(&view->next_unit, unit + 1);
+	if (window == 0 || unit >= end)
 		return;
 	/* Not where the last one ended, nor where we have read ahead to. */
 	if (unit != next && (unit < next || unit > ahead_to)) {
-		mf_store_relaxed(&region->ahead_to, unit);
+		mf_store_relaxed(&view->ahead_to, unit);
 		return;
 	}
 	/* Half of the window is still to come: early enough. */
-	if (ahead_to > unit + window / 2 || unit + 1 >= store->n_units)
+	if (ahead_to > unit + window / 2)
 		return;
-	last = store->n_units - 1 - unit > window ? unit + (uint32_t)window
-						  : store->n_units - 1;
+	if (end - unit > window)
+		last = unit + (uint32_t)window;
 	if (ahead_to < unit)
 		ahead_to = unit;
 	if (ahead_to < last &&
 	    mf_pool_prefetch(region, generation, ahead_to + 1, last) == 0)
-		mf_store_relaxed(&region->ahead_to, last);
+		mf_store_relaxed(&view->ahead_to, last);
 }
 
 /* A worker that sleeps serves nobody: another takes its place meanwhile. */

@@ -24,12 +24,12 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The region is still the one of before, and the lock is held on 0. */
+/* The region (if any) is the one of before, and the lock is held on 0. */
 static int look_again(struct mf_mm *mm, struct mf_slot *me,
 		      const struct mf_region *region, uint64_t generation)
 {
 	mf_mm_read_lock(mm, me);
-	if (region->generation == generation)
+	if (!region || region->generation == generation)
 		return 0;
 	mf_mm_read_unlock(mm, me);
 	return -EAGAIN;
@@ -57,11 +57,10 @@ static int read_unit(struct mf_store *store, uint32_t unit, char *buf,
 	return 0;
 }
 
-int mf_fill_source(struct mf_mm *mm, struct mf_slot *me,
-		   struct mf_region *region, uint64_t generation, uint32_t unit,
-		   void *buf)
+int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		   const struct mf_region *region, uint64_t generation,
+		   uint32_t unit, void *buf)
 {
-	struct mf_store *store = region->store;
 	uint64_t start, len;
 	int r = read_unit(store, unit, buf, &start, &len);
 
@@ -79,17 +78,36 @@ int mf_fill_source(struct mf_mm *mm, struct mf_slot *me,
 	return r;
 }
 
+/* What the region shows of the store's [start, end). Never empty. */
+static uintptr_t window(const struct mf_region *region, uint64_t start,
+			uint64_t end, size_t *ret_len)
+{
+	uint64_t low = mf_region_offset(region, region->start);
+	uint64_t high = low + region->len;
+
+	if (start < low)
+		start = low;
+	if (end > high)
+		end = high;
+	*ret_len = (size_t)(end - start);
+	return region->start + (uintptr_t)(start - low);
+}
+
 int mf_fill_open(struct mf_mm *mm, struct mf_slot *me, struct mf_region *region,
 		 uint64_t generation, uint32_t first, uint32_t last)
 {
+	struct mf_store *store = region->view->store;
 	uint64_t start, ignored;
-	uint64_t end = mf_store_unit_range(region->store, last, &ignored);
+	uint64_t end = mf_store_unit_range(store, last, &ignored);
+	uintptr_t addr;
+	size_t len;
 	int r = look_again(mm, me, region, generation);
 
 	if (r < 0)
 		return r;
-	(void)mf_store_unit_range(region->store, first, &start);
-	r = region->backend->open(region, start, end - start);
+	(void)mf_store_unit_range(store, first, &start);
+	addr = window(region, start, end, &len);
+	r = region->view->backend->open(region, addr, len);
 	mf_mm_read_unlock(mm, me);
 	return r;
 }
@@ -132,10 +150,14 @@ static void put_unlock(struct put *put)
 	mf_mm_read_unlock(put->mm, put->me);
 }
 
+static struct mf_store *put_store(const struct put *put)
+{
+	return put->region->view->store;
+}
+
 static uint32_t put_unit(const struct put *put)
 {
-	return mf_store_unit_at(put->region->store,
-				put->dst - put->region->start);
+	return mf_region_unit(put->region, put->dst);
 }
 
 /* Under the lock: the page becomes mine to fill. */
@@ -143,10 +165,9 @@ static int put_claim(struct put *put)
 {
 	uint32_t word;
 
-	if (put->region->store->unit != page_size())
+	if (put_store(put)->unit != page_size())
 		return -EINVAL;
-	switch (mf_page_claim(put->region->store, put_unit(put), put->me,
-			      &word)) {
+	switch (mf_page_claim(put_store(put), put_unit(put), put->me, &word)) {
 	case MF_CLAIM_MINE:
 		return 0;
 	case MF_CLAIM_DEPTH:
@@ -161,11 +182,9 @@ static int put_claim(struct put *put)
 /* Under the lock, claimed, the bytes in place: show the page. */
 static int put_publish(struct put *put)
 {
-	uint32_t unit = put_unit(put);
-
-	mf_page_publish(put->region->store, unit, put->me);
-	return put->region->backend->open(
-		put->region, put->dst - put->region->start, page_size());
+	mf_page_publish(put_store(put), put_unit(put), put->me);
+	return put->region->view->backend->open(put->region, put->dst,
+						page_size());
 }
 
 /*
@@ -174,12 +193,11 @@ static int put_publish(struct put *put)
  */
 static size_t put_copy(struct put *put, const void *src)
 {
-	struct mf_store *store = put->region->store;
 	size_t left = page_size();
-	void *window = kmap_local_page(&store->kmap,
-				       put->dst - put->region->start);
+	void *to = kmap_local_page(&put_store(put)->kmap,
+				   mf_region_offset(put->region, put->dst));
 
-	if (!window)
+	if (!to)
 		return left;
 	/*
 	 * Page faults stay off. src may lie in a region of ours; serving that
@@ -189,9 +207,9 @@ static size_t put_copy(struct put *put, const void *src)
 	 * is made, can deadlock.
 	 */
 	mf_pagefault_disable();
-	left = mf_copy_nofault(window, src, left);
+	left = mf_copy_nofault(to, src, left);
 	mf_pagefault_enable();
-	kunmap_local(window);
+	kunmap_local(to);
 	return left;
 }
 
@@ -207,7 +225,7 @@ static int copy_locked(struct put *put, const void *src)
 		return r;
 	if (put_copy(put, src) == 0)
 		return put_publish(put);
-	mf_page_abandon(put->region->store, put_unit(put), put->me);
+	mf_page_abandon(put_store(put), put_unit(put), put->me);
 	return -ENOENT;
 }
 
@@ -298,7 +316,7 @@ static int poison_page(struct put *put)
 		return r;
 	r = put_claim(put);
 	if (r == 0)
-		mf_page_poison(put->region->store, put_unit(put), put->me);
+		mf_page_poison(put_store(put), put_unit(put), put->me);
 	put_unlock(put);
 	return r;
 }

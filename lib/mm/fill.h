@@ -17,16 +17,20 @@
 /*
  * Fill a unit that the caller has claimed, from the store's source, and
  * publish it; on any failure the claim is given up. The caller holds a
- * reference on the region and no lock.
+ * reference on the region and no lock. Without a region (NULL) the store alone
+ * is filled, on which the caller holds a reference.
  *
  * buf: room for the unit, memory of ours that does not fault.
  * -EAGAIN: the region is not the one of that generation any more.
  */
-int mf_fill_source(struct mf_mm *mm, struct mf_slot *me,
-		   struct mf_region *region, uint64_t generation, uint32_t unit,
-		   void *buf);
+int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		   const struct mf_region *region, uint64_t generation,
+		   uint32_t unit, void *buf);
 
-/* Open filled units first to last in this process. -EAGAIN as above. */
+/*
+ * Open what the region has of the filled units first to last, in this process.
+ * -EAGAIN as above.
+ */
 int mf_fill_open(struct mf_mm *mm, struct mf_slot *me, struct mf_region *region,
 		 uint64_t generation, uint32_t first, uint32_t last);
 

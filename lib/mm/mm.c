@@ -3,7 +3,8 @@
  * mm.c - the regions of this process, and the lock around them.
  *
  * Promise: as in mm.h.
- * Context: insert, remove and reap: not in a signal handler. The rest: any.
+ * Context: insert, cut, protect and reap: not in a signal handler. The rest:
+ * any.
  *
  * What nests in what: the API mutex, then the mmap_lock. The table is changed
  * with both, so under the API mutex alone it may be read, and memory be
@@ -185,6 +186,44 @@ struct mf_region *mf_mm_get(struct mf_mm *m, struct mf_slot *me, uintptr_t addr,
 	return region;
 }
 
+struct mf_region *mf_mm_get_in(struct mf_mm *m, struct mf_slot *me,
+			       uintptr_t start, size_t len,
+			       uint64_t *ret_generation)
+{
+	struct mf_region_table *table;
+	struct mf_region *region = NULL;
+
+	mf_mm_read_lock(m, me);
+	table = mf_load_acquire(&m->table);
+	for (size_t i = 0; table && i < table->n && !region; i++)
+		if (mf_region_touches(table->regions[i], start, len))
+			region = mf_region_get(table->regions[i]);
+	if (region)
+		*ret_generation = region->generation;
+	mf_mm_read_unlock(m, me);
+	return region;
+}
+
+uintptr_t mf_mm_gap(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
+		    uintptr_t end, size_t len)
+{
+	struct mf_region_table *table;
+
+	mf_mm_read_lock(m, me);
+	table = mf_load_acquire(&m->table);
+	for (size_t i = 0; table && i < table->n; i++) {
+		struct mf_region *region = table->regions[i];
+		uintptr_t region_end = region->start + region->len;
+
+		if (region->start >= start && region->start - start >= len)
+			break;
+		if (region_end > start)
+			start = region_end;
+	}
+	mf_mm_read_unlock(m, me);
+	return start < end && end - start >= len ? start : 0;
+}
+
 struct mf_region *mf_region_get(struct mf_region *region)
 {
 	mf_fetch_add(&region->refs, 1);
@@ -204,15 +243,21 @@ void mf_region_put(struct mf_region *region)
 	while (!mf_cas(&dead_regions, &head, region));
 }
 
-void mf_region_free(struct mf_region *region)
+void mf_view_free(struct mf_view *view)
 {
-	if (!region)
+	if (!view)
 		return;
-	if (region->backend)
-		region->backend->release(region);
-	if (region->store && mf_store_unref(region->store))
-		mf_store_free(region->store);
-	free(region);
+	if (view->backend)
+		view->backend->release(view);
+	if (view->store && mf_store_unref(view->store))
+		mf_store_free(view->store);
+	free(view);
+}
+
+static void view_put(struct mf_view *view)
+{
+	if (mf_fetch_sub(&view->refs, 1) == 1)
+		mf_view_free(view);
 }
 
 void mf_mm_reap(void)
@@ -222,62 +267,328 @@ void mf_mm_reap(void)
 	while (region) {
 		struct mf_region *next = region->next_dead;
 
-		mf_region_free(region);
+		view_put(region->view);
+		free(region);
 		region = next;
 	}
 }
 
-/* Publish the next table; the old one has no readers once we hold the lock. */
-static void replace_table(struct mf_mm *m, struct mf_slot *me,
-			  struct mf_region_table *next,
-			  struct mf_region *unmap_now)
+/* A region of the view; counted there. NULL: no memory. */
+static struct mf_region *region_new(struct mf_mm *m, struct mf_view *view,
+				    uintptr_t start, size_t len)
 {
-	struct mf_region_table *old;
+	struct mf_region *region = mf_sys.calloc(1, sizeof(*region));
 
-	mm_write_lock(m, me);
-	old = m->table;
-	mf_store_release(&m->table, next);
-	if (unmap_now) {
-		unmap_now->generation = 0;
-		if (!m->ghost_end || unmap_now->start < m->ghost_start)
-			mf_store_release(&m->ghost_start, unmap_now->start);
-		if (unmap_now->start + unmap_now->len > m->ghost_end)
-			mf_store_release(&m->ghost_end,
-					 unmap_now->start + unmap_now->len);
-		(void)mf_sys.munmap((void *)unmap_now->start, unmap_now->len);
-	}
-	mm_write_unlock(m, me);
-	free(old);
+	if (!region)
+		return NULL;
+	region->start = start;
+	region->len = len;
+	region->refs = 1;
+	region->generation = ++m->generation;
+	region->view = view;
+	mf_fetch_add(&view->refs, 1);
+	return region;
 }
 
-int mf_mm_insert(struct mf_mm *m, struct mf_slot *me, struct mf_region *region)
+/* One that nobody has seen. */
+static void region_drop(struct mf_region *region)
 {
-	struct mf_region_table *next;
+	if (!region)
+		return;
+	view_put(region->view);
+	free(region);
+}
+
+/* Regions of a table that are to go, or that were never shown. */
+static void drop_added(struct mf_region_table *table, uint64_t since)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->n; i++)
+		if (table->regions[i]->generation > since)
+			region_drop(table->regions[i]);
+	free(table);
+}
+
+static void extend_ghost(struct mf_mm *m, uintptr_t start, size_t len)
+{
+	if (!m->ghost_end || start < m->ghost_start)
+		mf_store_release(&m->ghost_start, start);
+	if (start + len > m->ghost_end)
+		mf_store_release(&m->ghost_end, start + len);
+}
+
+int mf_mm_insert(struct mf_mm *m, struct mf_slot *me, struct mf_view *view)
+{
+	struct mf_region_table *next, *old;
+	struct mf_region *region;
 
 	mf_mutex_lock(&api_mutex, MF_RANK_API);
-	region->generation = ++m->generation;
-	next = mf_table_with(m->table, region);
-	if (next)
-		replace_table(m, me, next, NULL);
+	view->refs = 0;
+	region = region_new(m, view, view->start, view->len);
+	next = mf_table_copy(m->table, 0, 0, 1);
+	if (region && next) {
+		mf_table_add(next, region);
+		mm_write_lock(m, me);
+		old = m->table;
+		mf_store_release(&m->table, next);
+		mm_write_unlock(m, me);
+		/* It had no reader left once we held the lock. */
+		free(old);
+	} else {
+		free(next);
+		if (region)
+			region_drop(region);
+		else
+			mf_view_free(view);
+		next = NULL;
+	}
 	mf_mutex_unlock(&api_mutex, MF_RANK_API);
 	return next ? 0 : -ENOMEM;
 }
 
-int mf_mm_remove(struct mf_mm *m, struct mf_slot *me, uintptr_t addr)
+/* The piece of the region that lies in [start, end), which it touches. */
+static struct mf_region *piece(struct mf_mm *m, const struct mf_region *region,
+			       struct mf_view *view, uintptr_t start,
+			       uintptr_t end)
 {
-	struct mf_region_table *next = NULL;
-	struct mf_region *region;
+	uintptr_t region_end = region->start + region->len;
+
+	if (start < region->start)
+		start = region->start;
+	if (end > region_end)
+		end = region_end;
+	return region_new(m, view, start, end - start);
+}
+
+/* What is left of a region on both sides of the hole, into the table. */
+static int keep_rest(struct mf_mm *m, struct mf_region_table *table,
+		     const struct mf_region *region, uintptr_t start,
+		     uintptr_t end)
+{
+	if (region->start < start) {
+		struct mf_region *left = piece(m, region, region->view, 0,
+					       start);
+
+		if (!left)
+			return -ENOMEM;
+		mf_table_add(table, left);
+	}
+	if (end < region->start + region->len) {
+		struct mf_region *right = piece(m, region, region->view, end,
+						UINTPTR_MAX);
+
+		if (!right)
+			return -ENOMEM;
+		mf_table_add(table, right);
+	}
+	return 0;
+}
+
+/* A view like the region's, for another protection. */
+static struct mf_view *view_like(const struct mf_view *like, int prot)
+{
+	struct mf_view *view = mf_sys.calloc(1, sizeof(*view));
+
+	if (!view)
+		return NULL;
+	*view = *like;
+	view->refs = 0;
+	view->prot = prot;
+	view->store = mf_store_get(like->store);
+	view->backend_data = NULL;
+	if (view->backend->reserve(view, like) == 0)
+		return view;
+	view->backend = NULL;
+	mf_view_free(view);
+	return NULL;
+}
+
+static int add_protected(struct mf_mm *m, struct mf_region_table *table,
+			 const struct mf_region *region, uintptr_t start,
+			 uintptr_t end, int prot)
+{
+	struct mf_view *view = view_like(region->view, prot);
+	struct mf_region *middle;
+
+	if (!view)
+		return -ENOMEM;
+	middle = piece(m, region, view, start, end);
+	if (!middle) {
+		mf_view_free(view);
+		return -ENOMEM;
+	}
+	mf_table_add(table, middle);
+	return 0;
+}
+
+#define NO_PIECE (-1) /* as a protection: nothing takes the hole's place */
+
+/*
+ * The table without [start, end), or with regions of another protection there.
+ * Under the API mutex, nothing is changed yet. -ENOENT: nothing is there.
+ */
+static int next_table(struct mf_mm *m, uintptr_t start, uintptr_t end, int prot,
+		      struct mf_region_table **ret)
+{
+	struct mf_region_table *table = m->table;
+	uint64_t since = m->generation;
+	struct mf_region_table *next;
+	size_t touched = 0;
+	int r = 0;
+
+	for (size_t i = 0; table && i < table->n; i++)
+		touched += mf_region_touches(table->regions[i], start,
+					     end - start);
+	if (touched == 0)
+		return -ENOENT;
+	next = mf_table_copy(table, start, end - start, 3 * touched);
+	if (!next)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->n && r == 0; i++) {
+		struct mf_region *region = table->regions[i];
+
+		if (!mf_region_touches(region, start, end - start))
+			continue;
+		r = keep_rest(m, next, region, start, end);
+		if (r == 0 && prot != NO_PIECE)
+			r = add_protected(m, next, region, start, end, prot);
+	}
+	if (r < 0) {
+		drop_added(next, since);
+		return r;
+	}
+	*ret = next;
+	return 0;
+}
+
+/* Under the write lock: what is open stays right when the regions split. */
+static int settle(struct mf_region_table *table, uintptr_t start, uintptr_t end)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < table->n && r == 0; i++) {
+		struct mf_region *region = table->regions[i];
+		uintptr_t region_end = region->start + region->len;
+
+		if (!region->view->backend->settle)
+			continue;
+		if (region->start < start && start < region_end)
+			r = region->view->backend->settle(region, start);
+		if (r == 0 && region->start < end && end < region_end)
+			r = region->view->backend->settle(region, end);
+	}
+	return r;
+}
+
+/* Under the write lock: the table's regions of the range are no more. */
+static void bury(struct mf_mm *m, struct mf_region_table *table,
+		 uintptr_t start, uintptr_t end, enum mf_cut how)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		struct mf_region *region = table->regions[i];
+		uintptr_t from = region->start;
+		uintptr_t to = region->start + region->len;
+
+		if (!mf_region_touches(region, start, end - start))
+			continue;
+		region->generation = 0;
+		from = from < start ? start : from;
+		to = to > end ? end : to;
+		extend_ghost(m, from, to - from);
+		if (how == MF_CUT_OURS)
+			(void)mf_sys.munmap((void *)from, to - from);
+	}
+}
+
+/* Drop what bury() put to rest, and the table it was in. */
+static void drop_buried(struct mf_region_table *table)
+{
+	for (size_t i = 0; i < table->n; i++)
+		if (table->regions[i]->generation == 0)
+			mf_region_put(table->regions[i]);
+	free(table);
+}
+
+static int cut_locked(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
+		      size_t len, enum mf_cut how)
+{
+	struct mf_region_table *next = NULL, *old = m->table;
+	uint64_t since = m->generation;
+	int r = next_table(m, start, start + len, NO_PIECE, &next);
+
+	if (r == -ENOENT)
+		return how == MF_CUT_ALL ? mf_sys.munmap((void *)start, len)
+					 : 0;
+	if (r < 0)
+		return r;
+	mm_write_lock(m, me);
+	r = settle(old, start, start + len);
+	if (r == 0 && how == MF_CUT_ALL)
+		r = mf_sys.munmap((void *)start, len);
+	if (r == 0) {
+		bury(m, old, start, start + len, how);
+		mf_store_release(&m->table, next);
+	}
+	mm_write_unlock(m, me);
+	if (r == 0)
+		drop_buried(old);
+	else
+		drop_added(next, since);
+	return r;
+}
+
+int mf_mm_cut(struct mf_mm *m, struct mf_slot *me, uintptr_t start, size_t len,
+	      enum mf_cut how)
+{
+	int r;
 
 	mf_mutex_lock(&api_mutex, MF_RANK_API);
-	region = mf_table_find(m->table, addr);
-	if (region && region->start == addr)
-		next = mf_table_without(m->table, region);
-	if (next)
-		replace_table(m, me, next, region);
+	r = cut_locked(m, me, start, len, how);
 	mf_mutex_unlock(&api_mutex, MF_RANK_API);
-	if (next)
-		mf_region_put(region);
-	else
-		return region && region->start == addr ? -ENOMEM : -EINVAL;
-	return 0;
+	return r;
+}
+
+/* Under the write lock: the pages that are open, too. */
+static int protect_new(struct mf_region_table *table, uint64_t since)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < table->n && r == 0; i++) {
+		struct mf_region *region = table->regions[i];
+
+		if (region->generation > since)
+			r = region->view->backend->protect(region);
+	}
+	return r;
+}
+
+int mf_mm_protect(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
+		  size_t len, int prot)
+{
+	struct mf_region_table *next = NULL, *old;
+	uint64_t since;
+	int r;
+
+	mf_mutex_lock(&api_mutex, MF_RANK_API);
+	old = m->table;
+	since = m->generation;
+	r = next_table(m, start, start + len, prot, &next);
+	if (r == 0) {
+		mm_write_lock(m, me);
+		r = settle(old, start, start + len);
+		if (r == 0)
+			r = protect_new(next, since);
+		if (r == 0) {
+			bury(m, old, start, start + len, MF_CUT_KEEP);
+			mf_store_release(&m->table, next);
+		}
+		mm_write_unlock(m, me);
+		if (r == 0)
+			drop_buried(old);
+		else
+			drop_added(next, since);
+	}
+	mf_mutex_unlock(&api_mutex, MF_RANK_API);
+	return r;
 }

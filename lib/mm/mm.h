@@ -40,6 +40,10 @@ void mf_mm_read_unlock(struct mf_mm *mm, struct mf_slot *me);
 
 /* Under the read lock: the region at addr, without a reference. */
 struct mf_region *mf_mm_find(struct mf_mm *mm, uintptr_t addr);
+/* The first region that touches [start, start + len), with a reference. */
+struct mf_region *mf_mm_get_in(struct mf_mm *mm, struct mf_slot *me,
+			       uintptr_t start, size_t len,
+			       uint64_t *ret_generation);
 /*
  * Whether addr is in a region now; whether it was in one ever (or between two
  * that were). Take and drop the read lock. Any context.
@@ -53,19 +57,42 @@ bool mf_mm_is_ghost(uintptr_t addr);
 struct mf_region *mf_mm_get(struct mf_mm *mm, struct mf_slot *me,
 			    uintptr_t addr, uint64_t *ret_generation);
 struct mf_region *mf_region_get(struct mf_region *region);
+/*
+ * Where len bytes fit between the regions of [start, end), or 0. What others
+ * have mapped there is not known here.
+ */
+uintptr_t mf_mm_gap(struct mf_mm *mm, struct mf_slot *me, uintptr_t start,
+		    uintptr_t end, size_t len);
 /* Any context: what must be freed waits for mf_mm_reap(). */
 void mf_region_put(struct mf_region *region);
-/* A region that was never inserted. Not in a signal handler. */
-void mf_region_free(struct mf_region *region);
 
-/* Not in a signal handler. -ENOMEM. Takes over the caller's reference. */
-int mf_mm_insert(struct mf_mm *mm, struct mf_slot *me,
-		 struct mf_region *region);
 /*
- * Take the region that starts at addr out of the table and unmap it.
- * -EINVAL: there is none. -ENOMEM: it is still there.
+ * The rest is not for signal handlers.
+ *
+ * All of a view that is mapped PROT_NONE becomes a region. Takes over the
+ * caller's view, also on failure, but leaves the mapping to the caller then.
  */
-int mf_mm_remove(struct mf_mm *mm, struct mf_slot *me, uintptr_t addr);
+int mf_mm_insert(struct mf_mm *mm, struct mf_slot *me, struct mf_view *view);
+
+enum mf_cut {
+	MF_CUT_OURS, /* unmap what is ours of the range */
+	MF_CUT_ALL,  /* unmap the whole range, as munmap() does */
+	MF_CUT_KEEP, /* unmap nothing: the caller maps something over it next */
+};
+/*
+ * Take what touches [start, start + len) out of the table; what reaches
+ * beyond stays as regions of its own. -ENOMEM: nothing has changed.
+ */
+int mf_mm_cut(struct mf_mm *mm, struct mf_slot *me, uintptr_t start, size_t len,
+	      enum mf_cut how);
+/*
+ * The regions in the range get another protection. -ENOENT: none there.
+ * -ENOMEM: perhaps some have.
+ */
+int mf_mm_protect(struct mf_mm *mm, struct mf_slot *me, uintptr_t start,
+		  size_t len, int prot);
+/* A view that was never inserted. */
+void mf_view_free(struct mf_view *view);
 /* Free what nobody uses any more. Every API call does. */
 void mf_mm_reap(void);
 
