@@ -50,8 +50,8 @@ static int parse_footer(const uint8_t *bytes, uint64_t file_size,
 
 #define SEAL_MAGIC 0x184D2A5DU
 
-void mf_seektable_seal(const uint8_t *table, size_t len,
-		       uint8_t ret[MF_SEAL_SIZE])
+static void make_seal(const uint8_t *table, size_t len,
+		      uint8_t ret[MF_SEAL_SIZE])
 {
 	mf_put_le32(ret, SEAL_MAGIC);
 	mf_put_le32(ret + 4, MF_SEAL_SIZE - 8);
@@ -75,7 +75,7 @@ static int check_seal(const struct mf_backing *file, const uint8_t *table,
 	r = mf_pread_full(file->fd, seal, sizeof(seal), end - sizeof(seal));
 	if (r < 0)
 		return r;
-	mf_seektable_seal(table, (size_t)footer->table_size, right);
+	make_seal(table, (size_t)footer->table_size, right);
 	/* Not the checksum: that may differ, and then the table is wrong. */
 	if (memcmp(seal, right, sizeof(seal) - 8) != 0)
 		return 0;
@@ -131,4 +131,25 @@ int mf_seektable_read(const struct mf_backing *file, struct mf_frames *ret,
 	if (r == 0)
 		ret->sealed = sealed;
 	return r;
+}
+
+int mf_seektable_finish(struct mf_entries *entries,
+			uint8_t ret_seal[MF_SEAL_SIZE], size_t *ret_len)
+{
+	uint8_t *end;
+	size_t len;
+	int r = mf_entries_add(entries, MF_SEAL_SIZE, 0, 0);
+
+	if (r < 0)
+		return r;
+	len = mf_entries_end(entries) + MF_SEEKTABLE_FOOTER;
+	mf_put_le32(entries->bytes, MF_SEEKTABLE_MAGIC);
+	mf_put_le32(entries->bytes + 4, (uint32_t)(len - MF_SEEKTABLE_HEADER));
+	end = entries->bytes + mf_entries_end(entries);
+	mf_put_le32(end, (uint32_t)entries->n);
+	end[4] = entries->checksums ? MF_SEEKTABLE_CHECKSUMS : 0;
+	mf_put_le32(end + 5, MF_SEEKTABLE_END_MAGIC);
+	make_seal(entries->bytes, len, ret_seal);
+	*ret_len = len;
+	return 0;
 }

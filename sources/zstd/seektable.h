@@ -27,6 +27,7 @@
 #define MF_SOURCES_ZSTD_SEEKTABLE_H
 
 #include "sources/backing.h"
+#include "sources/zstd/entries.h"
 #include "sources/zstd/frames.h"
 
 #define MF_SEEKTABLE_MAGIC     0x184D2A5EU
@@ -47,8 +48,14 @@
 int mf_seektable_read(const struct mf_backing *file, struct mf_frames *ret,
 		      struct mf_why *why);
 
-/* The seal of a table. */
-void mf_seektable_seal(const uint8_t *table, size_t len,
-		       uint8_t ret[MF_SEAL_SIZE]);
+/*
+ * Finish a table: an entry for the seal, header and footer. The entries were
+ * begun with room for MF_SEEKTABLE_HEADER. What goes to the file, behind the
+ * frames, is first the seal and then *ret_len bytes of entries->bytes.
+ *
+ * -ENOMEM, or -EOVERFLOW when the table is full.
+ */
+int mf_seektable_finish(struct mf_entries *entries,
+			uint8_t ret_seal[MF_SEAL_SIZE], size_t *ret_len);
 
 #endif

@@ -18,7 +18,6 @@
 #include "sources/zstd/hash.h"
 #include "sources/zstd/scan.h"
 
-#define MAGIC	"MFILLIDX"
 #define VERSION 1U
 #define SAMPLE	(64U << 10)
 
@@ -54,7 +53,7 @@ void mf_sideindex_seal(uint8_t *bytes, uint32_t n,
 {
 	size_t len = (size_t)mf_sideindex_size(n) - MF_SIDEINDEX_FOOTER;
 
-	memcpy(bytes, MAGIC, 8);
+	memcpy(bytes, MF_SIDEINDEX_MAGIC, 8);
 	mf_put_le32(bytes + 8, VERSION);
 	mf_put_le32(bytes + 12, n);
 	mf_put_le64(bytes + 16, identity->size);
@@ -66,7 +65,8 @@ void mf_sideindex_seal(uint8_t *bytes, uint32_t n,
 
 static int check_form(const uint8_t *bytes, size_t len, struct mf_why *why)
 {
-	if (len < mf_sideindex_size(0) || memcmp(bytes, MAGIC, 8) != 0) {
+	if (len < mf_sideindex_size(0) ||
+	    memcmp(bytes, MF_SIDEINDEX_MAGIC, 8) != 0) {
 		mf_why(why, "is no index of mfill's");
 		return -EBADMSG;
 	}

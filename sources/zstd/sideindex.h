@@ -25,6 +25,7 @@
 #include "sources/zstd/frames.h"
 
 #define MF_SIDEINDEX_SUFFIX ".idx"
+#define MF_SIDEINDEX_MAGIC  "MFILLIDX"
 #define MF_SIDEINDEX_HEADER 48U
 #define MF_SIDEINDEX_ENTRY  12U
 #define MF_SIDEINDEX_FOOTER 8U
