@@ -10,6 +10,9 @@
 #include "mfill.h"
 
 static const struct mf_command *const commands[] = {
+#ifdef MF_HAVE_ZSTD
+	&mf_cmd_pack,
+#endif
 	&mf_cmd_cat,
 	&mf_cmd_probe,
 };
