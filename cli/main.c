@@ -12,6 +12,7 @@
 static const struct mf_command *const commands[] = {
 #ifdef MF_HAVE_ZSTD
 	&mf_cmd_pack,
+	&mf_cmd_index,
 #endif
 	&mf_cmd_cat,
 	&mf_cmd_probe,
