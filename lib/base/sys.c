@@ -71,6 +71,11 @@ static int sys_ftruncate(int fd, uint64_t size)
 #endif
 }
 
+static int sys_seal(int fd, int seals)
+{
+	return (int)mf_syscall(SYS_fcntl, fd, F_ADD_SEALS, seals, 0, 0, 0);
+}
+
 static int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t len)
 {
 #if __SIZEOF_LONG__ == 8
@@ -188,6 +193,7 @@ struct mf_sys mf_sys = {
 	.madvise = sys_madvise,
 	.memfd_create = sys_memfd_create,
 	.ftruncate = sys_ftruncate,
+	.seal = sys_seal,
 	.fallocate = sys_fallocate,
 	.open = sys_open,
 	.close = sys_close,

@@ -31,6 +31,8 @@ struct mf_sys {
 	int (*madvise)(void *addr, size_t len, int advice);
 	int (*memfd_create)(const char *name, unsigned flags);
 	int (*ftruncate)(int fd, uint64_t size);
+	/* Add F_SEAL_* to a memfd. */
+	int (*seal)(int fd, int seals);
 	int (*fallocate)(int fd, int mode, uint64_t offset, uint64_t len);
 	int (*open)(const char *path, int flags, mode_t mode);
 	int (*close)(int fd);

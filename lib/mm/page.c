@@ -12,9 +12,10 @@
 
 #include "base/cleanup.h"
 #include "base/sys.h"
+#include "mm/memfd.h"
 
-/* Descriptors of ours stay out of the way of programs that count theirs. */
-#define STORE_FD_MIN 512
+/* A unit's number plus one fits 32 bits. */
+#define UNITS_MAX (UINT32_MAX - 1)
 
 static size_t page_size(void)
 {
@@ -26,6 +27,14 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
+static uint64_t count_units(const struct mf_store_description *what)
+{
+	uint64_t size = round_up(what->length, page_size());
+	uint64_t lead = what->source_offset % what->unit;
+
+	return (size + lead + what->unit - 1) / what->unit;
+}
+
 static size_t meta_size(uint64_t n_units)
 {
 	return (size_t)round_up(sizeof(struct mf_store_header) +
@@ -33,70 +42,111 @@ static size_t meta_size(uint64_t n_units)
 				page_size());
 }
 
-/* The memfd, moved up where a program does not expect to find one. */
-static int store_fd(uint64_t size, uint64_t *ret_ino)
+/*
+ * A handle on the store in fd, which has the right size, and is the handle's
+ * on success.
+ */
+static int open_store(int fd, const struct mf_store_description *what,
+		      struct mf_store **ret)
 {
-	_cleanup_close_ int fd = mf_sys.memfd_create("mfill", 1 /* CLOEXEC */);
+	_cleanup_free_ struct mf_store *store = mf_sys.calloc(1,
+							      sizeof(*store));
+	uint64_t size = round_up(what->length, page_size());
+	size_t meta_len = meta_size(count_units(what));
 	struct stat st;
+	void *meta;
 	int r;
 
-	if (fd < 0)
-		return fd;
-	r = mf_sys.dup_above(fd, STORE_FD_MIN);
-	if (r >= 0) {
-		(void)mf_sys.close(fd);
-		fd = r;
-	}
-	r = mf_sys.ftruncate(fd, size);
-	if (r < 0)
-		return r;
+	if (!store)
+		return -ENOMEM;
 	r = mf_sys.fstat(fd, &st);
 	if (r < 0)
 		return r;
-	*ret_ino = st.st_ino;
-	return TAKE_FD(fd);
+	if ((uint64_t)st.st_size != size + meta_len)
+		return -EPROTO;
+	r = mf_sys.mmap(NULL, meta_len, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_NORESERVE, fd, size, &meta);
+	if (r < 0)
+		return r;
+	(void)mf_sys.madvise(meta, meta_len, MADV_DONTDUMP);
+	store->refs = 1;
+	store->fd = fd;
+	store->fd_ino = st.st_ino;
+	store->id = what->id;
+	store->length = what->length;
+	store->size = size;
+	store->unit = what->unit;
+	store->lead = what->source_offset % what->unit;
+	store->source_offset = what->source_offset;
+	store->n_units = (uint32_t)count_units(what);
+	store->header = meta;
+	store->words = (uint32_t *)(store->header + 1);
+	mf_kmap_init(&store->kmap, fd, size);
+	*ret = TAKE_PTR(store);
+	return 0;
 }
 
 int mf_store_new(struct mfill_source *source, uint64_t offset, uint64_t length,
 		 uint64_t unit, struct mf_store **ret)
 {
-	_cleanup_free_ struct mf_store *store = NULL;
-	uint64_t size = round_up(length, page_size());
-	uint64_t lead = offset % unit;
-	uint64_t n_units = (size + lead + unit - 1) / unit;
+	struct mf_store_description what = {
+		.length = length,
+		.unit = unit,
+		.source_offset = offset,
+	};
 	struct mf_world *world = mf_world();
-	void *meta;
+	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (n_units > UINT32_MAX - 1)
+	if (count_units(&what) > UNITS_MAX)
 		return -EFBIG;
-	store = mf_sys.calloc(1, sizeof(*store));
-	if (!store || !world)
+	if (!world)
 		return -ENOMEM;
-	store->refs = 1;
-	store->length = length;
-	store->size = size;
-	store->unit = unit;
-	store->lead = lead;
-	store->n_units = (uint32_t)n_units;
-	store->source_offset = offset;
-	store->fd = store_fd(size + meta_size(n_units), &store->fd_ino);
-	if (store->fd < 0)
-		return store->fd;
-	r = mf_sys.mmap(NULL, meta_size(n_units), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_NORESERVE, store->fd, size, &meta);
-	if (r < 0) {
-		(void)mf_sys.close(store->fd);
+	fd = mf_memfd_new("mfill", round_up(length, page_size()) +
+					   meta_size(count_units(&what)));
+	if (fd < 0)
+		return fd;
+	what.id = mf_world_next_store(world);
+	r = open_store(fd, &what, ret);
+	if (r < 0)
 		return r;
-	}
-	(void)mf_sys.madvise(meta, meta_size(n_units), MADV_DONTDUMP);
-	store->header = meta;
-	store->words = (uint32_t *)(store->header + 1);
-	store->id = mf_world_next_store(world);
-	store->source = source ? mf_source_get(source) : NULL;
-	mf_kmap_init(&store->kmap, store->fd, size);
-	*ret = TAKE_PTR(store);
+	(void)TAKE_FD(fd);
+	mf_store_set_source(*ret, source);
 	return 0;
+}
+
+int mf_store_attach(int fd, const struct mf_store_description *what,
+		    struct mf_store **ret)
+{
+	if (what->id == 0 || what->unit == 0 || what->unit % page_size() ||
+	    what->length == 0 || count_units(what) > UNITS_MAX)
+		return -EPROTO;
+	return open_store(fd, what, ret);
+}
+
+void mf_store_describe(const struct mf_store *store,
+		       struct mf_store_description *ret)
+{
+	*ret = (struct mf_store_description){
+		.id = store->id,
+		.length = store->length,
+		.unit = store->unit,
+		.source_offset = store->source_offset,
+	};
+}
+
+bool mf_store_set_source(struct mf_store *store, struct mfill_source *source)
+{
+	struct mfill_source *none = NULL;
+
+	if (!source)
+		return false;
+	(void)mf_source_get(source);
+	/* pairs with the acquire in fill.c: the source, then what it is */
+	if (mf_cas(&store->source, &none, source))
+		return true;
+	mfill_source_put(source);
+	return false;
 }
 
 struct mf_store *mf_store_get(struct mf_store *store)

@@ -6,7 +6,8 @@
  * stored after the bytes, and loaded before them; 2. at most one live claim
  * per unit; 3. a claim names its holder, and is taken over when that one died
  * or forgot it.
- * Context: store_new and store_put: not in a signal handler. All else: any.
+ * Context: new, attach, set_source and free: not in a signal handler. All
+ * else: any.
  *
  * A store is one memfd: first the bytes, then a header with counters, then
  * one word per fill unit. All of it is shared memory, so whoever maps the
@@ -67,12 +68,31 @@ struct mf_store {
 	struct mf_kmap_space kmap;
 	struct mf_store_header *header;
 	uint32_t *words;
-	struct mfill_source *source; /* a reference; NULL: filled by hand */
+	struct mfill_source *source; /* a reference; NULL: none yet */
 	uint64_t source_offset;	     /* of byte 0 */
 };
 
+/* What another process must know to use a store. */
+struct mf_store_description {
+	uint64_t id, length, unit, source_offset;
+};
+
+/* source may be NULL: filled by hand, or set later. */
 int mf_store_new(struct mfill_source *source, uint64_t offset, uint64_t length,
 		 uint64_t unit, struct mf_store **ret);
+void mf_store_describe(const struct mf_store *store,
+		       struct mf_store_description *ret);
+/*
+ * A handle on a store that another process of the same world made. fd is its
+ * memfd, and the handle's on success. -EPROTO: that is no such store.
+ */
+int mf_store_attach(int fd, const struct mf_store_description *what,
+		    struct mf_store **ret);
+/*
+ * Where missing units come from, in this process: once, before the first is
+ * needed. The store takes a reference. False: it has a source already.
+ */
+bool mf_store_set_source(struct mf_store *store, struct mfill_source *source);
 struct mf_store *mf_store_get(struct mf_store *store);
 /* True when that was the last reference: then mf_store_free() is due. */
 bool mf_store_unref(struct mf_store *store);

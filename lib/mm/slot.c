@@ -16,8 +16,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/cleanup.h"
 #include "base/forkgen.h"
 #include "base/sys.h"
+#include "mm/memfd.h"
 #include "mm/mmap_lock.h"
 
 /* Two builds that disagree on the layout must not share a world. */
@@ -45,25 +47,89 @@ static __thread struct {
 	struct robust_list node;
 } self;
 
+/* Map a world; the new one of an fd of -1 is this process's alone. */
+static int map_world(int fd, struct mf_world **ret)
+{
+	int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+	void *addr;
+	int r = mf_sys.mmap(NULL, sizeof(struct mf_world),
+			    PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd,
+			    0, &addr);
+
+	if (r == 0)
+		*ret = addr;
+	return r;
+}
+
+static void begin_world(struct mf_world *world)
+{
+	world->magic = WORLD_MAGIC;
+	world->size = sizeof(*world);
+}
+
+/* False: there is one already, and this one is gone. */
+static bool enter_world(struct mf_world *world)
+{
+	struct mf_world *none = NULL;
+
+	if (mf_cas(&the_world, &none, world))
+		return true;
+	(void)mf_sys.munmap(world, sizeof(*world));
+	return false;
+}
+
 struct mf_world *mf_world(void)
 {
 	struct mf_world *world = mf_load_acquire(&the_world);
-	struct mf_world *none = NULL;
-	void *addr;
 
 	if (world)
 		return world;
-	if (mf_sys.mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
-			&addr) < 0)
+	if (map_world(-1, &world) < 0)
 		return NULL;
-	world = addr;
-	world->magic = WORLD_MAGIC;
-	world->size = sizeof(*world);
-	if (mf_cas(&the_world, &none, world))
-		return world;
-	(void)mf_sys.munmap(addr, sizeof(*world));
-	return none;
+	begin_world(world);
+	(void)enter_world(world);
+	return mf_load_acquire(&the_world);
+}
+
+int mf_world_fd(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct mf_world *world;
+	int r;
+
+	if (mf_load_acquire(&the_world))
+		return -EBUSY;
+	fd = mf_memfd_new("mfill-world", sizeof(struct mf_world));
+	if (fd < 0)
+		return fd;
+	r = map_world(fd, &world);
+	if (r < 0)
+		return r;
+	begin_world(world);
+	return enter_world(world) ? TAKE_FD(fd) : -EBUSY;
+}
+
+int mf_world_adopt(int fd)
+{
+	struct mf_world *world;
+	struct stat st;
+	int r;
+
+	if (mf_load_acquire(&the_world))
+		return -EBUSY;
+	r = mf_sys.fstat(fd, &st);
+	if (r < 0)
+		return r;
+	if (st.st_size != sizeof(*world))
+		return -EPROTO;
+	r = map_world(fd, &world);
+	if (r < 0)
+		return r;
+	if (world->magic != WORLD_MAGIC || world->size != sizeof(*world)) {
+		(void)mf_sys.munmap(world, sizeof(*world));
+		return -EPROTO;
+	}
+	return enter_world(world) ? 0 : -EBUSY;
 }
 
 uint32_t mf_world_slots(struct mf_world *world)

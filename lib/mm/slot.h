@@ -53,6 +53,17 @@ struct mf_world;
 /* The world of this process, made on first use. NULL: no memory. */
 struct mf_world *mf_world(void);
 
+/*
+ * Instead of that, before the first use: a world that other processes can
+ * adopt, whose descriptor is returned; or the world behind such a descriptor,
+ * which stays the caller's.
+ *
+ * -EBUSY: this process has a world already. -EPROTO: not a world, or one of
+ * another build of mfill.
+ */
+int mf_world_fd(void);
+int mf_world_adopt(int fd);
+
 /* Slots from 0 to this have been used at some time. */
 uint32_t mf_world_slots(struct mf_world *world);
 struct mf_slot *mf_world_slot(struct mf_world *world, uint32_t index);

@@ -82,6 +82,11 @@ static int f_ftruncate(int fd, uint64_t size)
 	return fails("ftruncate") ? -run->error : real.ftruncate(fd, size);
 }
 
+static int f_seal(int fd, int seals)
+{
+	return fails("seal") ? -run->error : real.seal(fd, seals);
+}
+
 static int f_fallocate(int fd, int mode, uint64_t offset, uint64_t len)
 {
 	return fails("fallocate") ? -run->error
@@ -155,6 +160,7 @@ static const struct mf_sys failing = {
 	.madvise = f_madvise,
 	.memfd_create = f_memfd_create,
 	.ftruncate = f_ftruncate,
+	.seal = f_seal,
 	.fallocate = f_fallocate,
 	.open = f_open,
 	.close = f_close,
