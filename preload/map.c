@@ -113,6 +113,32 @@ struct pl_map *pl_map_by_fd(int fd)
 	return pl_map_by_inode(st.st_dev, st.st_ino);
 }
 
+/* In place of printf, which is not for signal handlers. */
+static const char *print_u64(uint64_t n, char room[24])
+{
+	char *at = room + 23;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	return at;
+}
+
+/* The program gets SIGBUS or EIO next, and has no idea why. */
+static void source_failed(const struct mf_store *store, uint64_t offset,
+			  int error)
+{
+	char room[24];
+
+	for (unsigned i = 0; i < pl_run.n_maps; i++)
+		if (pl_run.maps[i].store == store)
+			pl_say(pl_run.maps[i].shown, ": cannot read ",
+			       pl_run.maps[i].uri, " at offset ",
+			       print_u64(offset, room), ": ",
+			       strerrordesc_np(-error), NULL);
+}
+
 static int open_source(struct pl_map *map)
 {
 	struct mfill_source *source;
@@ -123,6 +149,7 @@ static int open_source(struct pl_map *map)
 		pl_say(map->shown, ": ", why, NULL);
 		return -EIO;
 	}
+	map->store->failed = source_failed;
 	(void)mf_store_set_source(map->store, source);
 	mfill_source_put(source);
 	return 0;

@@ -125,13 +125,25 @@ static uint32_t span(struct mf_region *region, uint32_t unit,
 	return n;
 }
 
+/* An error that somebody sees; on -EAGAIN the caller looks again. */
+static int tell(const struct mf_store *store, uint32_t unit, int error)
+{
+	uint64_t start;
+
+	if (store->failed && error != -EAGAIN) {
+		(void)mf_store_unit_range(store, unit, &start);
+		store->failed(store, start, error);
+	}
+	return error;
+}
+
 static int fill_and_open(const struct job *job, uint32_t unit)
 {
 	uint32_t before = 0, now, first, last;
 	int r = fill(job, unit);
 
 	if (r < 0)
-		return r;
+		return tell(job->region->view->store, unit, r);
 	for (;;) {
 		now = span(job->region, unit, &first, &last);
 		fill_around(job, unit, &first, &last);
@@ -221,4 +233,20 @@ int mf_fault(uintptr_t addr, enum mf_access access)
 	}
 	mf_region_put(job.region);
 	return r;
+}
+
+int mf_fault_store(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		   uint32_t unit)
+{
+	uint64_t start;
+	int r;
+
+	if (mf_page_state(mf_page_word(store, unit)) == MF_PAGE_FILLED)
+		return 0;
+	start = now_ns();
+	r = mf_fault_unit(mm, me, store, NULL, 0, unit, false);
+	if (r < 0)
+		return tell(store, unit, r);
+	count_fault(store, now_ns() - start);
+	return 0;
 }

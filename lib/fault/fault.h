@@ -49,4 +49,12 @@ int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
 		     struct mf_region *region, uint64_t generation,
 		     uintptr_t start, size_t len);
 
+/*
+ * Fill one unit of a store because the caller needs its bytes, whether it is
+ * mapped or not: in this thread, which may block. Counted as a fault when it
+ * was missing.
+ */
+int mf_fault_store(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		   uint32_t unit);
+
 #endif

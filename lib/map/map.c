@@ -349,7 +349,7 @@ int mf_store_require(struct mf_store *store, uint64_t offset, uint64_t len)
 		return 0;
 	last = mf_store_unit_at(store, offset + len - 1);
 	for (uint32_t i = mf_store_unit_at(store, offset); r == 0; i++) {
-		r = mf_fault_unit(mm, me, store, NULL, 0, i, false);
+		r = mf_fault_store(mm, me, store, i);
 		if (i == last)
 			break;
 	}

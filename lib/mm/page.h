@@ -50,6 +50,15 @@ struct mf_store_header {
 	uint64_t latency[MFILL_LATENCY_BUCKETS];
 };
 
+struct mf_store;
+
+/*
+ * Somebody wants the unit that begins at offset, and gets an error instead.
+ * Called in whatever context, no lock held.
+ */
+typedef void mf_store_failed_fn(const struct mf_store *store, uint64_t offset,
+				int error);
+
 /* One process's handle on a store. Fixed when made, but for refs. */
 struct mf_store {
 	uint32_t id; /* unique in the world */
@@ -70,6 +79,7 @@ struct mf_store {
 	uint32_t *words;
 	struct mfill_source *source; /* a reference; NULL: none yet */
 	uint64_t source_offset;	     /* of byte 0 */
+	mf_store_failed_fn *failed;  /* NULL: nobody is told */
 };
 
 /* What another process must know to use a store. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "fault/fault.h"
 #include "harness/harness.h"
 #include "mm/memfd.h"
 #include "mm/page.h"
@@ -315,33 +316,39 @@ TEST(attaching_survives_failing_calls)
 	mf_store_free(store);
 }
 
-static int nothing(void *ctx, void *buf, size_t len, uint64_t offset)
+/* A source of two pages, of which the second cannot be read. */
+static int first_page_only(void *ctx, void *buf, size_t len, uint64_t offset)
 {
 	(void)ctx;
-	(void)offset;
 	memset(buf, 0, len);
+	return offset ? -ENXIO : 0;
+}
+
+static int two_pages(void *ctx, uint64_t *ret_size)
+{
+	(void)ctx;
+	*ret_size = 2 * PAGE;
 	return 0;
 }
 
-static int one_page(void *ctx, uint64_t *ret_size)
+static struct mfill_source *new_source(void)
 {
-	(void)ctx;
-	*ret_size = PAGE;
-	return 0;
+	struct mfill_source_ops ops = {
+		.struct_size = sizeof(ops),
+		.read = first_page_only,
+		.get_size = two_pages,
+	};
+	struct mfill_source *source;
+
+	ck_assert_int_eq(mfill_source_new(&ops, NULL, &source), 0);
+	return source;
 }
 
 TEST(a_store_gets_its_source_once)
 {
-	struct mfill_source_ops ops = {
-		.struct_size = sizeof(ops),
-		.read = nothing,
-		.get_size = one_page,
-	};
-	struct mfill_source *first, *second;
+	struct mfill_source *first = new_source(), *second = new_source();
 	struct mf_store *store;
 
-	ck_assert_int_eq(mfill_source_new(&ops, NULL, &first), 0);
-	ck_assert_int_eq(mfill_source_new(&ops, NULL, &second), 0);
 	ck_assert_int_eq(mf_store_new(NULL, 0, PAGE, PAGE, &store), 0);
 	ck_assert(mf_store_set_source(store, first));
 	ck_assert(!mf_store_set_source(store, second));
@@ -350,5 +357,53 @@ TEST(a_store_gets_its_source_once)
 	ck_assert_uint_eq(second->refs, 1);
 	mfill_source_put(first);
 	mfill_source_put(second);
+	mf_store_free(store);
+}
+
+static struct {
+	int calls, error;
+	uint64_t offset;
+} told;
+
+static void note(const struct mf_store *store, uint64_t offset, int error)
+{
+	(void)store;
+	told.calls++;
+	told.offset = offset;
+	told.error = error;
+}
+
+TEST(who_wants_to_know_is_told_what_failed_and_where)
+{
+	struct mfill_source *source = new_source();
+	struct mf_store *store;
+	struct mf_mm *mm = mf_mm_self();
+	struct mf_slot *me = mf_slot_self();
+
+	ck_assert_int_eq(mf_store_new(source, 0, 2 * PAGE, PAGE, &store), 0);
+	store->failed = note;
+	ck_assert_int_eq(mf_fault_store(mm, me, store, 0), 0);
+	ck_assert_int_eq(told.calls, 0);
+	ck_assert_int_eq(mf_fault_store(mm, me, store, 1), -ENXIO);
+	ck_assert_int_eq(told.calls, 1);
+	ck_assert_int_eq(told.error, -ENXIO);
+	ck_assert_uint_eq(told.offset, PAGE);
+	mfill_source_put(source);
+	mf_store_free(store);
+}
+
+TEST(only_what_was_missing_counts_as_a_fault)
+{
+	struct mfill_source *source = new_source();
+	struct mf_store *store;
+
+	ck_assert_int_eq(mf_store_new(source, 0, 2 * PAGE, PAGE, &store), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(
+			mf_fault_store(mf_mm_self(), mf_slot_self(), store, 0),
+			0);
+	ck_assert_uint_eq(store->header->faults, 1);
+	ck_assert_uint_eq(store->header->fills, 1);
+	mfill_source_put(source);
 	mf_store_free(store);
 }
