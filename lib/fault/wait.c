@@ -63,15 +63,18 @@ void mf_wait_clear(struct mf_slot *me)
 	mf_store_seq_cst(&me->waits, 0);
 }
 
-/* The owner is at work on the page, or is itself waiting for who is. */
-static bool concerns(struct mf_slot *owner, uint64_t page)
+static bool fills(struct mf_slot *owner, uint64_t page)
 {
-	if (mf_load_seq_cst(&owner->waits) == page)
-		return true;
 	for (int i = 0; i < MF_SLOT_DEPTH; i++)
 		if (mf_load_seq_cst(&owner->filling[i]) == page)
 			return true;
 	return false;
+}
+
+/* The owner is at work on the page, or is itself waiting for who is. */
+static bool concerns(struct mf_slot *owner, uint64_t page)
+{
+	return mf_load_seq_cst(&owner->waits) == page || fills(owner, page);
 }
 
 /*
@@ -118,8 +121,17 @@ static bool closes_cycle(uint32_t owner, struct mf_slot *me)
 static int sleep_once(struct mf_store *store, uint32_t unit, uint32_t word,
 		      struct mf_slot *me, uint64_t slice)
 {
+	struct mf_slot *owner = mf_world_slot(mf_world(), mf_page_owner(word));
 	uint32_t *futex = &store->words[unit];
 
+	/*
+	 * The thread that claimed it died, and its slot is another's by now,
+	 * or mine, which would look like a ring.
+	 */
+	if (!fills(owner, mf_page_ref(store, unit))) {
+		(void)mf_page_take_over(store, unit, word);
+		return 0;
+	}
 	if (closes_cycle(mf_page_owner(word), me))
 		return -EDEADLK;
 	/*
