@@ -9,7 +9,7 @@ DESTDIR ?=
 NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
-	check-32 check-all bench format install clean
+	check-32 check-stress check-all bench format install clean
 
 all:
 	@tools/install-deps build
@@ -59,7 +59,15 @@ check-32:
 	@$(NINJA) build-32
 	@tools/run-tests --slow 2 build-32
 
-check-all: check check-clang check-asan check-tsan check-aarch64 check-32
+# A million faults, with everything else going on at once.
+check-stress:
+	@tools/install-deps build check
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@MF_STRESS_FAULTS=1000000 tools/run-tests build stress
+
+check-all: check check-stress check-clang check-asan check-tsan check-aarch64 \
+	check-32
 
 bench:
 	@tools/install-deps build
