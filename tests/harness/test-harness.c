@@ -189,13 +189,16 @@ static int calls_everything(void)
 	r = mf_sys.madvise(memory, 4096, MADV_NORMAL);
 	if (r < 0)
 		goto unmap;
-	r = fd = mf_sys.memfd_create("test", MFD_CLOEXEC);
+	r = fd = mf_sys.memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (r < 0)
 		goto unmap;
 	r = mf_sys.ftruncate(fd, 4096);
 	if (r < 0)
 		goto close;
 	r = mf_sys.fallocate(fd, 0, 0, 4096);
+	if (r < 0)
+		goto close;
+	r = mf_sys.seal(fd, F_SEAL_SHRINK);
 	if (r < 0)
 		goto close;
 	r = copy = mf_sys.dup_above(fd, 50);
