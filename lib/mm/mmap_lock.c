@@ -20,12 +20,15 @@
  *
  * The writer word of the lock:
  *
- *	generation(17) ACTIVE WRITERS READERS slot+1(12)
+ *	generation(18) ACTIVE WRITERS slot+1(12)
  *
  *	slot		the one that writes or will write next; 0: nobody
- *	READERS		somebody sleeps on phase
  *	WRITERS		somebody queues behind, and may sleep on the word
  *	ACTIVE		MF_LOCK_PREFER_READER only: readers have left
+ *
+ * A third one counts, and wakes who waits to read:
+ *
+ *	phase(31) SLEEPERS
  *
  * Rules:
  *
@@ -54,7 +57,7 @@
  *    Had the phase moved between 1's store and its load, the next writer
  *    might have looked before the store: so the reader starts again.
  *
- * All sleeps end after SLICE_NS to look for deaths; nothing else needs time.
+ * All sleeps end after mf_slot_patience_ns to look for deaths; nothing else needs time.
  */
 #include "mm/mmap_lock.h"
 
@@ -73,17 +76,16 @@
 #define WANT	    0x80000000U
 
 #define OWNER_MASK 0xfffU
-#define READERS	   0x1000U
-#define WRITERS	   0x2000U
-#define ACTIVE	   0x4000U
-#define GENERATION 0x8000U
+#define WRITERS	   0x1000U
+#define ACTIVE	   0x2000U
+#define GENERATION 0x4000U
+
+#define SLEEPERS  1U
+#define PHASE_ONE 2U
 
 #define TAKING 0x80000000U /* mf_mmap_lock.users: not made yet */
 
-/* How soon a death is noticed by those who wait for the dead. */
-#define SLICE_NS 5000000U
-
-#define phase_bits(phase) (((phase) << PHASE_SHIFT) & PHASE_MASK)
+#define phase_bits(phase) (((phase) / PHASE_ONE << PHASE_SHIFT) & PHASE_MASK)
 
 /*
  * Entries
@@ -155,26 +157,45 @@ static bool name_owner(struct mf_mmap_lock *lock, uint32_t *word,
 }
 
 /*
- * The writer that has queued longest, as the word names it; 0: none. A live
- * one may still be dead when it is named: then it is taken over.
+ * True when somebody may sleep on the phase that was. SLEEPERS is part of the
+ * word that is slept on, so that one who goes to sleep late either has set it
+ * for this phase or finds another value. (As a bit of the writer word it was
+ * seen set by a reader of the next phase, who then slept, just before it was
+ * cleared for this one.)
  */
-static uint32_t next_writer(struct mf_mmap_lock *lock)
+static bool end_phase(struct mf_mmap_lock *lock)
+{
+	uint32_t phase = mf_load_relaxed(&lock->phase);
+
+	while (!mf_cas(&lock->phase, &phase, (phase & ~SLEEPERS) + PHASE_ONE))
+		;
+	return phase & SLEEPERS;
+}
+
+/*
+ * The writer that has queued longest, as the word names it, and whether it is
+ * the only one; 0: none. It may still be dead when it is named: then it is
+ * taken over.
+ */
+static uint32_t next_writer(struct mf_mmap_lock *lock, bool *ret_only)
 {
 	uint32_t n = mf_world_slots(mf_world());
 	uint32_t best = 0;
 	uint32_t best_ticket = 0;
 
+	*ret_only = true;
 	for (uint32_t i = 0; i < n; i++) {
 		struct mf_slot *slot = mf_world_slot(mf_world(), i);
 		uint32_t ticket;
 
 		if (!find_entry(slot, lock->id | WRITE | WANT,
-				ID_MASK | WRITE | WANT))
+				ID_MASK | WRITE | WANT) ||
+		    !mf_slot_alive(i))
 			continue;
 		ticket = mf_load_relaxed(&slot->ticket);
+		if (best)
+			*ret_only = false;
 		if (best && (int32_t)(ticket - best_ticket) >= 0)
-			continue;
-		if (!mf_slot_alive(i))
 			continue;
 		best = i + 1;
 		best_ticket = ticket;
@@ -188,26 +209,23 @@ static uint32_t next_writer(struct mf_mmap_lock *lock)
  *
  *	1. phase first: readers that waited are let in, and from here on the
  *	   next writer has to wait for them;
- *	2. then the word: WRITERS was set by whoever sleeps on it, after its
- *	   entry was there to be found. A writer that queues after our look
- *	   sees the word change, since sleeping on it needs the old value;
+ *	2. then the word. A writer that queues after our look at the slots sees
+ *	   the word change, since sleeping on it needs the old value;
  *	3. then wake. Killed before that, sleepers wake by themselves.
+ *
+ * With MF_LOCK_PREFER_WRITER the phase ends only when no writer is left.
  */
 static void hand_on(struct mf_mmap_lock *lock)
 {
 	uint32_t word = mf_load_relaxed(&lock->writer);
-	uint32_t heir = 0;
-	bool again = false;
+	bool only, sleepers = false;
+	uint32_t heir = next_writer(lock, &only);
 
-	if (word & WRITERS)
-		heir = next_writer(lock);
-	if (!(lock->policy & MF_LOCK_PREFER_WRITER) || !heir)
-		mf_fetch_add(&lock->phase, 1);
-	else
-		again = true; /* readers sleep on: the heir must know */
-	while (!name_owner(lock, &word, heir, again ? word & READERS : 0))
+	if (!heir || !(lock->policy & MF_LOCK_PREFER_WRITER))
+		sleepers = end_phase(lock);
+	while (!name_owner(lock, &word, heir, only ? 0 : WRITERS))
 		;
-	if (!again && (word & READERS))
+	if (sleepers)
 		mf_futex_wake(&lock->phase, INT_MAX, MF_FUTEX_SHARED);
 	if (word & WRITERS)
 		mf_futex_wake(&lock->writer, INT_MAX, MF_FUTEX_SHARED);
@@ -225,8 +243,7 @@ static void bury_writer(struct mf_mmap_lock *lock, struct mf_slot *me,
 	if (!entry)
 		return; /* holds four locks: somebody else will see to it */
 	set_entry(entry, lock->id | WRITE);
-	if (name_owner(lock, &word, mf_slot_index(me) + 1,
-		       word & (READERS | WRITERS)))
+	if (name_owner(lock, &word, mf_slot_index(me) + 1, word & WRITERS))
 		hand_on(lock);
 	set_entry(entry, 0);
 }
@@ -242,23 +259,39 @@ static bool may_read(struct mf_mmap_lock *lock, uint32_t word)
 	return (lock->policy & MF_LOCK_PREFER_READER) && !(word & ACTIVE);
 }
 
+static uint32_t current_phase(struct mf_mmap_lock *lock)
+{
+	return mf_load_seq_cst(&lock->phase) & ~SLEEPERS;
+}
+
+/* False: the phase has changed. */
+static bool sleep_in_phase(struct mf_mmap_lock *lock, uint32_t phase,
+			   int *ret_result)
+{
+	uint32_t seen = phase;
+
+	if (!mf_cas(&lock->phase, &seen, phase | SLEEPERS) &&
+	    seen != (phase | SLEEPERS))
+		return false;
+	*ret_result = mf_futex_wait(&lock->phase, phase | SLEEPERS,
+				    mf_slot_patience_ns, MF_FUTEX_SHARED);
+	return true;
+}
+
 /*
- * Sleep until phase is no longer the one of our entry: true, we are in. False:
+ * Until phase is no longer the one of our entry: true, we are in. False:
  * nobody is in the way any more, so try again from the start.
  */
 static bool wait_phase(struct mf_mmap_lock *lock, struct mf_slot *me,
 		       uint32_t phase)
 {
-	while (mf_load_seq_cst(&lock->phase) == phase) {
+	while (current_phase(lock) == phase) {
 		uint32_t word = mf_load_seq_cst(&lock->writer);
+		int r;
 
 		if (may_read(lock, word))
-			return mf_load_seq_cst(&lock->phase) != phase;
-		if (!(word & READERS) &&
-		    !mf_cas(&lock->writer, &word, word | READERS))
-			continue;
-		if (mf_futex_wait(&lock->phase, phase, SLICE_NS,
-				  MF_FUTEX_SHARED) != -ETIMEDOUT)
+			return current_phase(lock) != phase;
+		if (!sleep_in_phase(lock, phase, &r) || r != -ETIMEDOUT)
 			continue;
 		word = mf_load_seq_cst(&lock->writer);
 		if ((word & OWNER_MASK) && !owner_lives(lock, word))
@@ -271,10 +304,10 @@ static void read_lock_slow(struct mf_mmap_lock *lock, struct mf_slot *me,
 			   uint32_t *entry, uint32_t held)
 {
 	for (;;) {
-		uint32_t phase = mf_load_seq_cst(&lock->phase);
+		uint32_t phase = current_phase(lock);
 
 		set_entry(entry, held | WANT | phase_bits(phase));
-		if (mf_load_seq_cst(&lock->phase) == phase &&
+		if (current_phase(lock) == phase &&
 		    wait_phase(lock, me, phase)) {
 			set_entry(entry, held + COUNT_ONE);
 			return;
@@ -374,13 +407,13 @@ static void queue(struct mf_mmap_lock *lock, struct mf_slot *me,
 		if (!(word & WRITERS) &&
 		    !mf_cas(&lock->writer, &word, word | WRITERS))
 			continue;
-		if (mf_futex_wait(&lock->writer, word | WRITERS, SLICE_NS,
+		if (mf_futex_wait(&lock->writer, word | WRITERS,
+				  mf_slot_patience_ns,
 				  MF_FUTEX_SHARED) != -ETIMEDOUT)
 			continue;
 		word = mf_load_seq_cst(&lock->writer);
 		if ((word & OWNER_MASK) && !owner_lives(lock, word) &&
-		    name_owner(lock, &word, my_name,
-			       word & (READERS | WRITERS)))
+		    name_owner(lock, &word, my_name, word & WRITERS))
 			break;
 	}
 	set_entry(entry, lock->id | WRITE);
@@ -402,7 +435,7 @@ static void wait_entry(struct mf_mmap_lock *lock, uint32_t index,
 			return;
 		if (!(value & WAITED) && !mf_cas(entry, &value, value | WAITED))
 			continue;
-		if (mf_futex_wait(entry, value | WAITED, SLICE_NS,
+		if (mf_futex_wait(entry, value | WAITED, mf_slot_patience_ns,
 				  MF_FUTEX_SHARED) == -ETIMEDOUT)
 			(void)mf_slot_alive(index); /* a dead one is cleared */
 	}
@@ -437,15 +470,12 @@ static bool readers_gone(struct mf_mmap_lock *lock, bool wait)
 static void wait_for_a_gap(struct mf_mmap_lock *lock)
 {
 	for (;;) {
-		uint32_t word;
-
 		(void)readers_gone(lock, true);
 		mf_fetch_or(&lock->writer, ACTIVE);
 		if (readers_gone(lock, false))
 			return;
-		word = mf_fetch_and(&lock->writer, ~(ACTIVE | READERS));
-		mf_fetch_add(&lock->phase, 1);
-		if (word & READERS)
+		mf_fetch_and(&lock->writer, ~ACTIVE);
+		if (end_phase(lock))
 			mf_futex_wake(&lock->phase, INT_MAX, MF_FUTEX_SHARED);
 	}
 }

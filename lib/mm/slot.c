@@ -37,6 +37,8 @@ struct mf_world {
 /* Life mutexes are made when first needed: most of a world stays untouched. */
 enum { LIFE_NONE, LIFE_MAKING, LIFE_MADE };
 
+uint64_t mf_slot_patience_ns = 5000000;
+
 static struct mf_world *the_world;
 
 static __thread struct {

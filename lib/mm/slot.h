@@ -88,4 +88,10 @@ uint32_t mf_slot_index(struct mf_slot *slot);
  */
 bool mf_slot_alive(uint32_t index);
 
+/*
+ * How long to sleep for somebody before asking whether he lives. Nothing but
+ * deaths needs it: tests make it long, and so see a lost wake-up.
+ */
+extern uint64_t mf_slot_patience_ns;
+
 #endif

@@ -70,3 +70,15 @@ TEST(a_child_of_a_raw_clone_sees_another)
 	ck_assert_int_eq(waitpid((pid_t)child, &status, 0), child);
 	ck_assert_int_eq(WEXITSTATUS(status), 1);
 }
+
+/* An old kernel, or one that ignores the advice: libc's fork handler. */
+TEST(a_forked_child_is_noticed_without_the_kernels_help)
+{
+	static uint32_t not_wiped;
+	uint32_t mine;
+
+	mf_fork_word = &not_wiped;
+	mine = mf_fork_generation();
+	ck_assert_uint_eq(mine, mf_fork_generation());
+	ASSERT_EXITS_WITH(1, _exit(mf_fork_generation() != mine));
+}
