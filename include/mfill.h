@@ -201,7 +201,6 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
  * again; the call does not wait for them.
  *
  * -EINVAL  addr is not the start of a map
- * -ENOMEM  it is still mapped
  */
 int mfill_unmap(void *addr);
 

@@ -174,6 +174,7 @@ int mfill_unmap(void *addr)
 	else
 		r = -EINVAL;
 	mf_region_put(range.region);
+	mf_pool_forget();
 	mf_mm_reap();
 	return r;
 }

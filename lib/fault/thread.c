@@ -182,6 +182,28 @@ static bool take_prefetch(struct prefetch *ret)
 	return false;
 }
 
+void mf_pool_forget(void)
+{
+	struct mf_region *gone[PREFETCH_MAX];
+	unsigned n = 0;
+
+	pool_lock();
+	for (int i = 0; i < PREFETCH_MAX; i++) {
+		struct prefetch *prefetch = &pool.prefetches[i];
+
+		/* Set under the mmap_lock; a stale look only keeps it. */
+		if (!prefetch->region ||
+		    mf_load_relaxed(&prefetch->region->generation))
+			continue;
+		gone[n++] = prefetch->region;
+		prefetch->region = NULL;
+		pool.n_prefetches--;
+	}
+	pool_unlock();
+	while (n > 0)
+		mf_region_put(gone[--n]);
+}
+
 static void serve_request(struct mf_slot *me, struct request *request)
 {
 	struct mf_store *store = request->region->view->store;

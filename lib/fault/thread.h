@@ -35,6 +35,9 @@ int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
 int mf_pool_prefetch(struct mf_region *region, uint64_t generation,
 		     uint32_t first, uint32_t last);
 
+/* Drop what waits for maps that are gone. Any context, no lock held. */
+void mf_pool_forget(void);
+
 /* This unit was touched: fetch what a sequential reader touches next. */
 void mf_pool_readahead(struct mf_region *region, uint64_t generation,
 		       uint32_t unit);

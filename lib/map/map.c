@@ -195,6 +195,7 @@ static int cut(void *addr, size_t len, enum mf_cut how)
 	if (!me || !mm)
 		return -ENOMEM;
 	r = mf_mm_cut(mm, me, (uintptr_t)addr, len, how);
+	mf_pool_forget();
 	mf_mm_reap();
 	return r;
 }

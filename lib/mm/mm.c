@@ -27,6 +27,12 @@ static struct mf_mutex enter_mutex; /* guards the setting up of mm */
 
 static struct mf_region *dead_regions; /* pushed by exchange */
 
+/*
+ * api_mutex: an empty table with room for all regions there are, so that
+ * taking one out needs no memory. The two tables change places.
+ */
+static struct mf_region_table *spare;
+
 /* Signals */
 
 static __thread unsigned signals_depth;
@@ -273,6 +279,31 @@ void mf_mm_reap(void)
 	}
 }
 
+/* Under the API mutex: an empty table with that much room, or NULL. */
+static struct mf_region_table *take_table(size_t capacity)
+{
+	struct mf_region_table *table = spare;
+
+	if (!table || table->capacity < capacity)
+		return mf_table_new((capacity + 15) / 16 * 16);
+	spare = NULL;
+	table->n = 0;
+	return table;
+}
+
+/* Under the API mutex: nobody looks at it any more. */
+static void give_table(struct mf_region_table *table)
+{
+	if (!table)
+		return;
+	if (spare && spare->capacity >= table->capacity) {
+		free(table);
+		return;
+	}
+	free(spare);
+	spare = table;
+}
+
 /* A region of the view; counted there. NULL: no memory. */
 static struct mf_region *region_new(struct mf_mm *m, struct mf_view *view,
 				    uintptr_t start, size_t len)
@@ -307,7 +338,7 @@ static void drop_added(struct mf_region_table *table, uint64_t since)
 	for (size_t i = 0; i < table->n; i++)
 		if (table->regions[i]->generation > since)
 			region_drop(table->regions[i]);
-	free(table);
+	give_table(table);
 }
 
 static void extend_ghost(struct mf_mm *m, uintptr_t start, size_t len)
@@ -318,33 +349,52 @@ static void extend_ghost(struct mf_mm *m, uintptr_t start, size_t len)
 		mf_store_release(&m->ghost_end, start + len);
 }
 
-int mf_mm_insert(struct mf_mm *m, struct mf_slot *me, struct mf_view *view)
+/* Under the API mutex: this is what there is from now on. */
+static void show_table(struct mf_mm *m, struct mf_slot *me,
+		       struct mf_region_table *next)
 {
-	struct mf_region_table *next, *old;
-	struct mf_region *region;
+	struct mf_region_table *old = m->table;
 
-	mf_mutex_lock(&api_mutex, MF_RANK_API);
-	view->refs = 0;
-	region = region_new(m, view, view->start, view->len);
-	next = mf_table_copy(m->table, 0, 0, 1);
-	if (region && next) {
-		mf_table_add(next, region);
-		mm_write_lock(m, me);
-		old = m->table;
-		mf_store_release(&m->table, next);
-		mm_write_unlock(m, me);
-		/* It had no reader left once we held the lock. */
-		free(old);
-	} else {
-		free(next);
+	mm_write_lock(m, me);
+	mf_store_release(&m->table, next);
+	mm_write_unlock(m, me);
+	/* It had no reader left once we held the lock. */
+	give_table(old);
+}
+
+static int insert_locked(struct mf_mm *m, struct mf_slot *me,
+			 struct mf_view *view)
+{
+	size_t n = m->table ? m->table->n + 1 : 1;
+	struct mf_region *region = region_new(m, view, view->start, view->len);
+	struct mf_region_table *next = take_table(n);
+	struct mf_region_table *other = take_table(n);
+
+	if (!region || !next || !other) {
+		give_table(next);
+		give_table(other);
 		if (region)
 			region_drop(region);
 		else
 			mf_view_free(view);
-		next = NULL;
+		return -ENOMEM;
 	}
+	mf_table_copy(next, m->table, 0, 0);
+	mf_table_add(next, region);
+	give_table(other);
+	show_table(m, me, next);
+	return 0;
+}
+
+int mf_mm_insert(struct mf_mm *m, struct mf_slot *me, struct mf_view *view)
+{
+	int r;
+
+	view->refs = 0;
+	mf_mutex_lock(&api_mutex, MF_RANK_API);
+	r = insert_locked(m, me, view);
 	mf_mutex_unlock(&api_mutex, MF_RANK_API);
-	return next ? 0 : -ENOMEM;
+	return r;
 }
 
 /* The piece of the region that lies in [start, end), which it touches. */
@@ -424,6 +474,25 @@ static int add_protected(struct mf_mm *m, struct mf_region_table *table,
 
 #define NO_PIECE (-1) /* as a protection: nothing takes the hole's place */
 
+/* No more than there are when whole regions go. */
+static size_t room_needed(const struct mf_region_table *table, uintptr_t start,
+			  uintptr_t end, int prot)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n; i++) {
+		struct mf_region *region = table->regions[i];
+
+		if (!mf_region_touches(region, start, end - start)) {
+			n++;
+			continue;
+		}
+		n += (region->start < start) +
+		     (end < region->start + region->len) + (prot != NO_PIECE);
+	}
+	return n;
+}
+
 /*
  * The table without [start, end), or with regions of another protection there.
  * Under the API mutex, nothing is changed yet. -ENOENT: nothing is there.
@@ -434,17 +503,18 @@ static int next_table(struct mf_mm *m, uintptr_t start, uintptr_t end, int prot,
 	struct mf_region_table *table = m->table;
 	uint64_t since = m->generation;
 	struct mf_region_table *next;
-	size_t touched = 0;
+	bool touched = false;
 	int r = 0;
 
 	for (size_t i = 0; table && i < table->n; i++)
-		touched += mf_region_touches(table->regions[i], start,
+		touched |= mf_region_touches(table->regions[i], start,
 					     end - start);
-	if (touched == 0)
+	if (!touched)
 		return -ENOENT;
-	next = mf_table_copy(table, start, end - start, 3 * touched);
+	next = take_table(room_needed(table, start, end, prot));
 	if (!next)
 		return -ENOMEM;
+	mf_table_copy(next, table, start, end - start);
 	for (size_t i = 0; i < table->n && r == 0; i++) {
 		struct mf_region *region = table->regions[i];
 
@@ -507,7 +577,7 @@ static void drop_buried(struct mf_region_table *table)
 	for (size_t i = 0; i < table->n; i++)
 		if (table->regions[i]->generation == 0)
 			mf_region_put(table->regions[i]);
-	free(table);
+	give_table(table);
 }
 
 static int cut_locked(struct mf_mm *m, struct mf_slot *me, uintptr_t start,

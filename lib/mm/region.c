@@ -2,10 +2,11 @@
 /*
  * region.c - the sorted array of regions, replaced as a whole.
  *
- * Context: copy: not in a signal handler. find: any.
+ * Context: new: not in a signal handler. find: any.
  */
 #include "mm/region.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -26,25 +27,30 @@ static size_t count_upto(const struct mf_region_table *table, uintptr_t addr)
 	return low;
 }
 
-struct mf_region_table *mf_table_copy(const struct mf_region_table *table,
-				      uintptr_t start, size_t len, size_t extra)
+struct mf_region_table *mf_table_new(size_t capacity)
 {
-	size_t n = table ? table->n : 0;
-	struct mf_region_table *copy = mf_sys.calloc(
-		1, sizeof(*copy) + (n + extra) * sizeof(copy->regions[0]));
+	struct mf_region_table *table = mf_sys.calloc(
+		1, sizeof(*table) + capacity * sizeof(table->regions[0]));
 
-	if (!copy)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
+	if (table)
+		table->capacity = capacity;
+	return table;
+}
+
+void mf_table_copy(struct mf_region_table *to,
+		   const struct mf_region_table *table, uintptr_t start,
+		   size_t len)
+{
+	for (size_t i = 0; table && i < table->n; i++)
 		if (!mf_region_touches(table->regions[i], start, len))
-			copy->regions[copy->n++] = table->regions[i];
-	return copy;
+			to->regions[to->n++] = table->regions[i];
 }
 
 void mf_table_add(struct mf_region_table *table, struct mf_region *region)
 {
 	size_t at = count_upto(table, region->start);
 
+	assert(table->n < table->capacity);
 	memmove(table->regions + at + 1, table->regions + at,
 		(table->n - at) * sizeof(table->regions[0]));
 	table->regions[at] = region;

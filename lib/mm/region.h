@@ -5,7 +5,7 @@
  * Promise: the table is a sorted array that is never changed, only replaced;
  * so a child of fork() finds a whole one, whatever the parent's other threads
  * were doing.
- * Context: table_copy: not in a signal handler. find: any, the read lock held.
+ * Context: new: not in a signal handler. find: any, the read lock held.
  */
 #ifndef MF_MM_REGION_H
 #define MF_MM_REGION_H
@@ -99,17 +99,19 @@ static inline uint32_t mf_region_unit(const struct mf_region *region,
 }
 
 struct mf_region_table {
-	size_t n;
+	size_t n, capacity;
 	struct mf_region *regions[]; /* by start */
 };
 
+/* An empty table with room for so many. NULL: no memory. */
+struct mf_region_table *mf_table_new(size_t capacity);
 /*
- * A copy that has room for extra more, without those that touch
- * [start, start + len). NULL: no memory.
+ * What table (may be NULL) holds goes into the empty one, except what touches
+ * [start, start + len).
  */
-struct mf_region_table *mf_table_copy(const struct mf_region_table *table,
-				      uintptr_t start, size_t len,
-				      size_t extra);
+void mf_table_copy(struct mf_region_table *to,
+		   const struct mf_region_table *table, uintptr_t start,
+		   size_t len);
 /* Into a table that nobody else sees yet, with room for it. */
 void mf_table_add(struct mf_region_table *table, struct mf_region *region);
 

@@ -77,7 +77,7 @@ static void pattern_close(void *ctx)
 	mf_add_relaxed(&((struct mf_pattern *)ctx)->closed, 1);
 }
 
-struct mfill_source *mf_pattern_open(struct mf_pattern *pattern)
+int mf_pattern_try_open(struct mf_pattern *pattern, struct mfill_source **ret)
 {
 	struct mfill_source_ops ops = {
 		.struct_size = sizeof(ops),
@@ -87,9 +87,15 @@ struct mfill_source *mf_pattern_open(struct mf_pattern *pattern)
 		.preferred_fill = pattern_preferred,
 		.close = pattern_close,
 	};
+
+	return mfill_source_new(&ops, pattern, ret);
+}
+
+struct mfill_source *mf_pattern_open(struct mf_pattern *pattern)
+{
 	struct mfill_source *source;
 
-	ck_assert_int_eq(mfill_source_new(&ops, pattern, &source), 0);
+	ck_assert_int_eq(mf_pattern_try_open(pattern, &source), 0);
 	return source;
 }
 

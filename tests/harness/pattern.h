@@ -36,6 +36,8 @@ void mf_pattern_fill(void *memory, uint64_t offset, size_t len);
 
 /* A source over the pattern, which must live as long as it does. */
 struct mfill_source *mf_pattern_open(struct mf_pattern *pattern);
+/* The same where it may fail: what mfill_source_new() returns. */
+int mf_pattern_try_open(struct mf_pattern *pattern, struct mfill_source **ret);
 /*
  * All of it mapped, and the source put. Readahead is off unless the options
  * say otherwise. NULL: they ask for a backend that does not work here.
