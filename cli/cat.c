@@ -255,7 +255,7 @@ static int open_and_cat(const struct arguments *a)
 {
 	struct mfill_source *src;
 	uint64_t size, end;
-	int r = mf_cli_source_open(a->name, &src);
+	int r = mf_cli_source_open(a->name, &src, NULL);
 
 	if (r < 0)
 		return r;

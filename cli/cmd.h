@@ -27,6 +27,7 @@ extern const struct mf_command mf_cmd_cat;
 extern const struct mf_command mf_cmd_index;
 extern const struct mf_command mf_cmd_pack;
 extern const struct mf_command mf_cmd_probe;
+extern const struct mf_command mf_cmd_run;
 
 __attribute__((format(printf, 1, 2))) void mf_say(const char *format, ...);
 

@@ -10,12 +10,15 @@
 #include "mfill.h"
 
 static const struct mf_command *const commands[] = {
+	/* clang-format off */
+	&mf_cmd_run,
 #ifdef MF_HAVE_ZSTD
 	&mf_cmd_pack,
 	&mf_cmd_index,
 #endif
 	&mf_cmd_cat,
 	&mf_cmd_probe,
+	/* clang-format on */
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

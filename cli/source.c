@@ -30,12 +30,14 @@ static bool is_zstd(const char *path)
 	return is;
 }
 
-static int open_path(const char *path, struct mfill_source **ret, char *why,
-		     size_t why_size)
+static int open_path(const char *path, struct mfill_source **ret,
+		     struct mf_uri *ret_uri, char *why, size_t why_size)
 {
-	char uri[PATH_MAX + 8];
 	struct mf_quoted quoted;
+	int n = snprintf(ret_uri->text, sizeof(ret_uri->text), "file:%s", path);
 
+	if (n < 0 || (size_t)n >= sizeof(ret_uri->text))
+		return -ENAMETOOLONG;
 	if (is_zstd(path)) {
 		snprintf(why, why_size,
 			 "%s: is a zstd file; say zstd:%s for its content, or "
@@ -44,23 +46,38 @@ static int open_path(const char *path, struct mfill_source **ret, char *why,
 			 mf_quote(path, &quoted));
 		return -EINVAL;
 	}
-	snprintf(uri, sizeof(uri), "file:%s", path);
-	return mfill_source_open_why(uri, ret, why, why_size);
+	return mfill_source_open_why(ret_uri->text, ret, why, why_size);
 }
 
-int mf_cli_source_open(const char *name, struct mfill_source **ret)
+static int open_name(const char *name, struct mfill_source **ret,
+		     struct mf_uri *ret_uri, char *why, size_t why_size)
+{
+	int n = snprintf(ret_uri->text, sizeof(ret_uri->text), "%s", name);
+	int r = mfill_source_open_why(name, ret, why, why_size);
+
+	if (r == 0 && (size_t)n >= sizeof(ret_uri->text)) {
+		mfill_source_put(*ret);
+		return -ENAMETOOLONG;
+	}
+	if ((r != -EINVAL || strchr(name, ':')) && r != -EPROTONOSUPPORT)
+		return r;
+	if (access(name, F_OK) == 0)
+		return open_path(name, ret, ret_uri, why, why_size);
+	if (!strchr(name, ':'))
+		snprintf(why, why_size, "%s: %s", name, strerror(errno));
+	return r;
+}
+
+int mf_cli_source_open(const char *name, struct mfill_source **ret,
+		       struct mf_uri *ret_uri)
 {
 	char why[1024] = "";
-	int r = mfill_source_open_why(name, ret, why, sizeof(why));
+	struct mf_uri uri;
+	int r = open_name(name, ret, &uri, why, sizeof(why));
 
-	if ((r == -EINVAL && !strchr(name, ':')) || r == -EPROTONOSUPPORT) {
-		if (access(name, F_OK) == 0)
-			r = open_path(name, ret, why, sizeof(why));
-		else if (!strchr(name, ':'))
-			snprintf(why, sizeof(why), "%s: %s", name,
-				 strerror(errno));
-	}
 	if (r < 0)
 		mf_say("%s", *why ? why : strerror(-r));
+	else if (ret_uri)
+		*ret_uri = uri;
 	return r;
 }

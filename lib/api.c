@@ -18,7 +18,6 @@
 #include "map/map.h"
 #include "mm/uaccess.h"
 
-#define FILL_MAX      (UINT64_C(64) << 20)
 #define AHEAD_DEFAULT (UINT64_C(1) << 20)
 
 static size_t page_size(void)
@@ -66,7 +65,7 @@ static int check_options(const struct mfill_map_options *given,
 	if (options.delivery < MFILL_DELIVER_AUTO ||
 	    options.delivery > MFILL_DELIVER_THREAD)
 		return -EINVAL;
-	if (options.fill_size % page_size() || options.fill_size > FILL_MAX)
+	if (options.fill_size % page_size() || options.fill_size > MF_FILL_MAX)
 		return -EINVAL;
 	*ret = options;
 	return 0;
@@ -86,17 +85,6 @@ static int check_range(const struct mfill_source *src, uint64_t offset,
 	return 0;
 }
 
-static uint64_t choose_fill(const struct mfill_source *src, size_t asked)
-{
-	uint64_t page = page_size();
-	uint64_t fill = asked ? asked : src->preferred_fill;
-
-	fill = (fill + page - 1) / page * page;
-	if (fill == 0)
-		fill = page;
-	return fill < FILL_MAX ? fill : FILL_MAX;
-}
-
 int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 	      const struct mfill_map_options *given, void **ret_addr)
 {
@@ -111,7 +99,8 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 		r = check_range(src, offset, length);
 	if (r == 0)
 		r = mf_store_new(src, offset, length,
-				 choose_fill(src, options.fill_size),
+				 mf_source_fill_size(src, options.fill_size,
+						     page_size()),
 				 &request.store);
 	if (r < 0)
 		return r;

@@ -131,5 +131,6 @@ static int delay_open(const char *rest, struct mfill_source **ret,
 
 const struct mf_source_driver mf_source_delay = {
 	.scheme = "delay",
+	.rest = MF_REST_WRAPS,
 	.open = delay_open,
 };

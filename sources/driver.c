@@ -89,6 +89,26 @@ int mf_source_open(const char *uri, struct mfill_source **ret,
 	return r;
 }
 
+const char *mf_source_path(const char *uri)
+{
+	for (;;) {
+		size_t len = strcspn(uri, ":/");
+		const struct mf_source_driver *driver = uri[len] == ':'
+								? find(uri, len)
+								: NULL;
+
+		if (!driver || driver->rest == MF_REST_OPAQUE)
+			return NULL;
+		uri += len + 1;
+		if (driver->rest == MF_REST_PATH)
+			return uri;
+		uri = strchr(uri, ':');
+		if (!uri)
+			return NULL;
+		uri++;
+	}
+}
+
 int mfill_source_open_why(const char *uri, struct mfill_source **ret,
 			  char *why_text, size_t why_size)
 {

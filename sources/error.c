@@ -159,5 +159,6 @@ static int error_open(const char *rest, struct mfill_source **ret,
 
 const struct mf_source_driver mf_source_error = {
 	.scheme = "error",
+	.rest = MF_REST_WRAPS,
 	.open = error_open,
 };

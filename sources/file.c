@@ -63,5 +63,6 @@ static int file_open(const char *path, struct mfill_source **ret,
 
 const struct mf_source_driver mf_source_file = {
 	.scheme = "file",
+	.rest = MF_REST_PATH,
 	.open = file_open,
 };

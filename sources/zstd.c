@@ -179,5 +179,6 @@ static int zstd_open(const char *path, struct mfill_source **ret,
 
 const struct mf_source_driver mf_source_zstd = {
 	.scheme = "zstd",
+	.rest = MF_REST_PATH,
 	.open = zstd_open,
 };

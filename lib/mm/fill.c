@@ -39,18 +39,22 @@ static int look_again(struct mf_mm *mm, struct mf_slot *me,
 static int read_unit(struct mf_store *store, uint32_t unit, char *buf,
 		     uint64_t *ret_start, uint64_t *ret_len)
 {
-	uint64_t start;
+	uint64_t start, content = 0;
 	uint64_t end = mf_store_unit_range(store, unit, &start);
-	uint64_t content = (end < store->length ? end : store->length) - start;
-	int r = mf_source_read(store->source, buf, (size_t)content,
-			       store->source_offset + start);
+	uint64_t given = mf_load_acquire(&store->header->given);
+	int r = 0;
 
+	if (start < given)
+		content = (end < given ? end : given) - start;
+	if (content > 0)
+		r = mf_source_read(store->source, buf, (size_t)content,
+				   store->source_offset + start);
 	if (r < 0) {
 		mf_add_relaxed(&store->header->errors, 1);
 		return r;
 	}
 	memset(buf + content, 0, (size_t)(end - start - content));
-	mf_add_relaxed(&store->header->fills, 1);
+	mf_add_relaxed(&store->header->fills, content > 0);
 	mf_add_relaxed(&store->header->filled_bytes, content);
 	*ret_start = start;
 	*ret_len = end - start;

@@ -111,6 +111,7 @@ int mf_store_new(struct mfill_source *source, uint64_t offset, uint64_t length,
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);
+	(*ret)->header->given = length;
 	mf_store_set_source(*ret, source);
 	return 0;
 }
@@ -119,7 +120,7 @@ int mf_store_attach(int fd, const struct mf_store_description *what,
 		    struct mf_store **ret)
 {
 	if (what->id == 0 || what->unit == 0 || what->unit % page_size() ||
-	    what->length == 0 || count_units(what) > UNITS_MAX)
+	    count_units(what) > UNITS_MAX)
 		return -EPROTO;
 	return open_store(fd, what, ret);
 }
@@ -147,6 +148,15 @@ bool mf_store_set_source(struct mf_store *store, struct mfill_source *source)
 		return true;
 	mfill_source_put(source);
 	return false;
+}
+
+void mf_store_limit(struct mf_store *store, uint64_t given)
+{
+	uint64_t now = mf_load_relaxed(&store->header->given);
+
+	/* pairs with the acquire in fill.c */
+	while (given < now && !mf_cas(&store->header->given, &now, given))
+		;
 }
 
 struct mf_store *mf_store_get(struct mf_store *store)

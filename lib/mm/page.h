@@ -47,6 +47,7 @@
 /* Shared by all who map the store; counters are relaxed. */
 struct mf_store_header {
 	uint64_t faults, fills, filled_bytes, waits, errors, readahead;
+	uint64_t given; /* bytes the source has; behind them are zeros */
 	uint64_t latency[MFILL_LATENCY_BUCKETS];
 };
 
@@ -103,6 +104,11 @@ int mf_store_attach(int fd, const struct mf_store_description *what,
  * needed. The store takes a reference. False: it has a source already.
  */
 bool mf_store_set_source(struct mf_store *store, struct mfill_source *source);
+/*
+ * What is filled from now on has zeros from here on, whatever the source says:
+ * a store longer than its source, or a file that was cut short. Only lowers.
+ */
+void mf_store_limit(struct mf_store *store, uint64_t given);
 struct mf_store *mf_store_get(struct mf_store *store);
 /* True when that was the last reference: then mf_store_free() is due. */
 bool mf_store_unref(struct mf_store *store);

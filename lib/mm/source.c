@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/lockrank.h"
 #include "base/sync.h"
@@ -25,6 +26,18 @@ void mfill_source_put(struct mfill_source *src)
 	if (src->ops.close)
 		src->ops.close(src->ctx);
 	free(src);
+}
+
+uint64_t mf_source_fill_size(const struct mfill_source *src, uint64_t asked,
+			     uint64_t usual)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t fill = asked ? asked : src->preferred_fill;
+
+	if (fill == 0)
+		fill = usual;
+	fill = (fill + page - 1) / page * page;
+	return fill < MF_FILL_MAX ? fill : MF_FILL_MAX;
 }
 
 int mf_source_read(struct mfill_source *src, void *buf, size_t len,

@@ -16,6 +16,9 @@
 
 #include "mfill.h"
 
+/* Most bytes filled at once: each thread that fills has memory for that. */
+#define MF_FILL_MAX (UINT64_C(64) << 20)
+
 struct mfill_source {
 	uint32_t refs;
 	uint64_t size;
@@ -30,6 +33,13 @@ static inline bool mf_source_is_inline(const struct mfill_source *src)
 {
 	return src->ops.flags & MFILL_SOURCE_INLINE;
 }
+
+/*
+ * Bytes to fill at once: those asked for, or those the source likes best, in
+ * whole pages. A source without a wish gets usual.
+ */
+uint64_t mf_source_fill_size(const struct mfill_source *src, uint64_t asked,
+			     uint64_t usual);
 
 /*
  * Read all of [offset, offset + len). Beyond the size is -EIO. A positive
