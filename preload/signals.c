@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c - what the program is told about SIGSEGV, SIGBUS and SIGSYS.
+ *
+ * Promise: as in signals.h.
+ * Context: as in signals.h.
+ */
+#include "preload/signals.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "fault/previous.h"
+#include "fault/signal.h"
+#include "preload/filter.h"
+
+/* As the kernel has it. */
+struct kernel_action {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+#ifndef SA_RESTORER
+#define SA_RESTORER 0x04000000
+#endif
+
+#if defined(__x86_64__)
+void pl_restore(void);
+
+/* Debuggers and unwinders know a signal frame by these very instructions. */
+__asm__(".text\n"
+	".globl pl_restore\n"
+	".hidden pl_restore\n"
+	".type pl_restore, @function\n"
+	"	nop\n"
+	"pl_restore:\n"
+	"	mov	$15, %rax\n"
+	"	syscall\n"
+	".size pl_restore, . - pl_restore\n");
+#endif
+
+static void to_kernel(const struct sigaction *from, struct kernel_action *ret)
+{
+	ret->handler = from->sa_handler;
+	ret->flags = (unsigned long)from->sa_flags;
+	ret->restorer = NULL;
+	memcpy(&ret->mask, &from->sa_mask, sizeof(ret->mask));
+#if defined(__x86_64__)
+	ret->flags |= SA_RESTORER;
+	ret->restorer = pl_restore;
+#endif
+}
+
+static void from_kernel(const struct kernel_action *from, struct sigaction *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->sa_handler = from->handler;
+	ret->sa_flags = (int)from->flags;
+	ret->sa_restorer = from->restorer;
+	memcpy(&ret->sa_mask, &from->mask, sizeof(from->mask));
+}
+
+/*
+ * For mf_sys: libc's function is replaced by one of ours, which would ask us.
+ * Marked, so that our own filter lets it through.
+ */
+static int sys_sigaction(int sig, const struct sigaction *act,
+			 struct sigaction *old)
+{
+	struct kernel_action new_action, old_action;
+	unsigned long args[6] = { (unsigned long)sig, 0, 0, sizeof(uint64_t) };
+	int r;
+
+	if (act) {
+		to_kernel(act, &new_action);
+		args[1] = (unsigned long)&new_action;
+	}
+	if (old)
+		args[2] = (unsigned long)&old_action;
+	r = (int)pl_syscall(SYS_rt_sigaction, args);
+	if (r == 0 && old)
+		from_kernel(&old_action, old);
+	return r;
+}
+
+bool pl_signal_is_ours(int sig)
+{
+	return (sig == SIGSEGV || sig == SIGBUS || sig == SIGSYS) &&
+	       mf_signal_is_taken(sig);
+}
+
+int pl_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction copy, before;
+	int r = 0;
+
+	/* Reading act may be a fault of its own. */
+	if (act)
+		copy = *act;
+	mf_signal_get_previous(sig, &before);
+	if (act) {
+		sigdelset(&copy.sa_mask, SIGKILL);
+		sigdelset(&copy.sa_mask, SIGSTOP);
+		r = mf_signal_set_previous(sig, &copy);
+	}
+	if (r == 0 && old)
+		*old = before;
+	return r;
+}
+
+long pl_raw_sigaction(const unsigned long args[6])
+{
+	int sig = (int)args[0];
+	const struct kernel_action *act = (const void *)args[1];
+	struct kernel_action *old = (void *)args[2];
+	struct sigaction new_action, old_action;
+
+	if (!pl_signal_is_ours(sig) || args[3] != sizeof(uint64_t))
+		return pl_syscall(SYS_rt_sigaction, args);
+	if (act)
+		from_kernel(act, &new_action);
+	(void)pl_sigaction(sig, act ? &new_action : NULL, &old_action);
+	if (old)
+		to_kernel(&old_action, old);
+	return 0;
+}
+
+/* Masks */
+
+static uint64_t bits(const sigset_t *set)
+{
+	uint64_t mask;
+
+	memcpy(&mask, set, sizeof(mask));
+	return mask;
+}
+
+static void set_bits(sigset_t *set, uint64_t mask)
+{
+	memcpy(set, &mask, sizeof(mask));
+}
+
+#define FAULTS (MF_SIGNAL_BIT(SIGSEGV) | MF_SIGNAL_BIT(SIGBUS))
+#define MARK   MF_SIGNAL_BIT(MF_SIGNAL_MARK)
+
+void pl_mask_for_kernel(const sigset_t *set, sigset_t *ret)
+{
+	uint64_t mask = bits(set);
+
+	*ret = *set;
+	set_bits(ret, mf_signal_real_mask(mask));
+}
+
+uint64_t pl_mask_change(int how, const sigset_t *set, sigset_t *ret)
+{
+	uint64_t held = mf_signal_held(), wanted = bits(set);
+	uint64_t ours = wanted & MF_SIGNALS_OURS;
+
+	pl_mask_for_kernel(set, ret);
+	if (how == SIG_BLOCK)
+		return held | ours;
+	if (how == SIG_SETMASK)
+		return ours;
+	/* The mark stays while one of the two does. */
+	held &= ~ours;
+	if (held & FAULTS)
+		set_bits(ret, bits(ret) & ~MARK);
+	return held;
+}
+
+/* A mark that is not from a mask of the program is from one of its handlers. */
+void pl_mask_for_program(sigset_t *mask, uint64_t held)
+{
+	uint64_t real = bits(mask);
+	uint64_t shown = (real & ~MARK) | held;
+
+	if ((real & MARK) && !(held & FAULTS))
+		shown |= MF_SIGNAL_BIT(SIGSEGV);
+	set_bits(mask, shown);
+}
+
+/* What the mask has that was inherited is kept, in our way. */
+static void adopt_mask(void)
+{
+	uint64_t old = 0, real;
+
+	(void)mf_syscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)&old,
+			 sizeof(old), 0, 0);
+	if (!(old & MF_SIGNALS_OURS))
+		return;
+	real = mf_signal_real_mask(old);
+	mf_signal_hold(old);
+	(void)mf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&real, 0,
+			 sizeof(real), 0, 0);
+}
+
+int pl_signals_start(void)
+{
+	int r;
+
+	mf_sys.sigaction = sys_sigaction;
+	mf_signal_emulate_masks();
+	r = mf_signal_install();
+	if (r == 0)
+		adopt_mask();
+	return r;
+}
