@@ -223,6 +223,28 @@ TEST(a_wrong_size_in_the_table_is_found_when_the_file_is_opened)
 	}
 }
 
+/* What is kept for who reads on is not what failed in between. */
+TEST(after_an_error_other_frames_are_still_right)
+{
+	struct zfile z = { 0 };
+	struct scratch s;
+	struct mfill_source *src;
+
+	zfile_text(text, LEN);
+	for (int i = 0; i < 3; i++)
+		zfile_frame(&z, text + 1000 * i, 1000, true);
+	z.entry[1].checksum ^= 1;
+	zfile_table(&z, true);
+	s = put(&z);
+	src = must_open("zstd", s.path);
+	reads_right(src, 10, 100);
+	ck_assert_int_eq(mf_source_read(src, got, 100, 1010), -EIO);
+	reads_right(src, 10, 100);
+	ck_assert_int_eq(mf_source_read(src, got, 100, 1010), -EIO);
+	mfill_source_put(src);
+	close(s.fd);
+}
+
 TEST(a_file_that_became_shorter_is_an_error)
 {
 	struct zfile z;

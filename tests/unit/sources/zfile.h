@@ -19,7 +19,7 @@
 #include "sources/zstd/hash.h"
 #include "sources/zstd/seektable.h"
 
-#define ZFILE_ENTRIES 256
+#define ZFILE_ENTRIES 2048
 
 struct zfile {
 	uint8_t *bytes;
@@ -41,7 +41,7 @@ static inline void zfile_append(struct zfile *z, const void *bytes, size_t len)
 static inline void zfile_free(struct zfile *z)
 {
 	free(z->bytes);
-	z->bytes = NULL;
+	*z = (struct zfile){ 0 };
 }
 
 /* said: tell the content's size in the frame's header. */
