@@ -73,7 +73,7 @@ bench:
 	@tools/install-deps build
 	@tools/setup build
 	@$(NINJA) build benchmarks
-	@set -e; for name in fault threads huge scatter; do \
+	@set -e; for name in fault threads huge scatter uaccess mmap_lock; do \
 		build/bench/bench-$$name; done
 
 format:
