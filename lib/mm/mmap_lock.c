@@ -101,7 +101,8 @@ static uint32_t *find_entry(struct mf_slot *slot, uint32_t want, uint32_t mask)
 }
 
 /* The entry with which the slot reads the lock, or waits to; else a free one. */
-static uint32_t *reader_entry(struct mf_mmap_lock *lock, struct mf_slot *slot)
+static uint32_t *search_reader_entry(struct mf_mmap_lock *lock,
+				     struct mf_slot *slot)
 {
 	uint32_t *entry = find_entry(slot, lock->id, ID_MASK | WRITE);
 
@@ -109,6 +110,17 @@ static uint32_t *reader_entry(struct mf_mmap_lock *lock, struct mf_slot *slot)
 		entry = find_entry(slot, 0, ID_MASK);
 	assert(entry);
 	return entry;
+}
+
+/* Nearly always the thread holds nothing. */
+static inline uint32_t *reader_entry(struct mf_mmap_lock *lock,
+				     struct mf_slot *slot)
+{
+	uint32_t held = 0;
+
+	for (int i = 0; i < MF_SLOT_HOLDS; i++)
+		held |= mf_load_relaxed(&slot->hold[i]);
+	return held ? search_reader_entry(lock, slot) : &slot->hold[0];
 }
 
 /* A writer that sleeps on the entry looks at what it has become. */
@@ -184,6 +196,8 @@ static uint32_t next_writer(struct mf_mmap_lock *lock, bool *ret_only)
 	uint32_t best_ticket = 0;
 
 	*ret_only = true;
+	if (!mf_load_seq_cst(&lock->queued))
+		return 0; /* raised before an entry is there to be found */
 	for (uint32_t i = 0; i < n; i++) {
 		struct mf_slot *slot = mf_world_slot(mf_world(), i);
 		uint32_t ticket;
@@ -300,8 +314,11 @@ static bool wait_phase(struct mf_mmap_lock *lock, struct mf_slot *me,
 	return true;
 }
 
-static void read_lock_slow(struct mf_mmap_lock *lock, struct mf_slot *me,
-			   uint32_t *entry, uint32_t held)
+/* Apart, so that the way without waiting saves no registers. */
+__attribute__((noinline)) static void read_lock_slow(struct mf_mmap_lock *lock,
+						     struct mf_slot *me,
+						     uint32_t *entry,
+						     uint32_t held)
 {
 	for (;;) {
 		uint32_t phase = current_phase(lock);
@@ -328,7 +345,8 @@ static uint32_t held_so_far(struct mf_mmap_lock *lock, uint32_t *entry)
  * Publish one more read. A writer may be setting WAITED at the same time, so
  * an entry that is in use is only ever added to.
  */
-static bool try_read(struct mf_mmap_lock *lock, uint32_t *entry, uint32_t held)
+static inline bool try_read(struct mf_mmap_lock *lock, uint32_t *entry,
+			    uint32_t held)
 {
 	if (held & COUNT_MASK) {
 		mf_fetch_add(entry, COUNT_ONE);
@@ -367,10 +385,11 @@ bool mf_mmap_read_trylock(struct mf_mmap_lock *lock, struct mf_slot *me)
 
 void mf_mmap_read_unlock(struct mf_mmap_lock *lock, struct mf_slot *me)
 {
-	uint32_t *entry = reader_entry(lock, me);
-	uint32_t count = mf_load_relaxed(entry) & COUNT_MASK;
+	uint32_t *entry = find_entry(me, lock->id, ID_MASK | WRITE);
+	uint32_t count;
 
-	assert(count);
+	assert(entry);
+	count = mf_load_relaxed(entry) & COUNT_MASK;
 	if (count > COUNT_ONE) {
 		mf_fetch_sub(entry, COUNT_ONE);
 		return;
@@ -394,6 +413,7 @@ static void queue(struct mf_mmap_lock *lock, struct mf_slot *me,
 	uint32_t word;
 
 	mf_store_relaxed(&me->ticket, mf_fetch_add(&lock->ticket, 1) + 1);
+	mf_fetch_add(&lock->queued, 1);
 	set_entry(entry, lock->id | WRITE | WANT);
 	for (;;) {
 		word = mf_load_seq_cst(&lock->writer);
@@ -417,6 +437,7 @@ static void queue(struct mf_mmap_lock *lock, struct mf_slot *me,
 			break;
 	}
 	set_entry(entry, lock->id | WRITE);
+	mf_fetch_sub(&lock->queued, 1);
 }
 
 /* Until the entry does not block us; its owner may die meanwhile. */

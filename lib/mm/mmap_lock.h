@@ -40,6 +40,7 @@ struct mf_mmap_lock {
 	uint32_t writer;
 	uint32_t phase;	   /* counts write unlocks; futex of waiting readers */
 	uint32_t ticket;   /* last one given to a queueing writer */
+	uint32_t queued;   /* writers, and those that died queueing */
 	uint32_t changing; /* MF_LOCK_WHOLE, _CHANGING or _BROKEN */
 	uint32_t users;	   /* mf_mmap_lock_new() without _put() */
 	uint32_t pid;	   /* of who took it */
