@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/die.h"
+#include "base/forkgen.h"
 
 static const char *const names[MF_RANK_COUNT] = {
 	[MF_RANK_API] = "the lock of the API",
@@ -24,6 +25,18 @@ static const char *const names[MF_RANK_COUNT] = {
 
 /* Bit n: this thread holds the lock of rank n. */
 static __thread uint32_t held;
+static __thread uint32_t generation; /* of the process that holds them */
+
+/* A forked child holds nothing of what its parent did. */
+static uint32_t *held_here(void)
+{
+	uint32_t now = mf_fork_generation();
+
+	if (generation != now)
+		held = 0;
+	generation = now;
+	return &held;
+}
 
 static const char *highest_held(void)
 {
@@ -46,7 +59,7 @@ static _Noreturn void complain(const char *where, const char *what,
 
 void mf_rank_acquire(enum mf_rank rank, const char *where)
 {
-	if (held >> rank)
+	if (*held_here() >> rank)
 		complain(where, "lock order: this thread holds ",
 			 highest_held());
 	held |= 1U << rank;
@@ -54,7 +67,7 @@ void mf_rank_acquire(enum mf_rank rank, const char *where)
 
 void mf_rank_release(enum mf_rank rank)
 {
-	if (!(held & (1U << rank)))
+	if (!(*held_here() & (1U << rank)))
 		complain("mf_rank_release", "this thread does not hold ",
 			 names[rank]);
 	held &= ~(1U << rank);
@@ -62,7 +75,7 @@ void mf_rank_release(enum mf_rank rank)
 
 void mf_might_fault(const char *where)
 {
-	if (held)
+	if (*held_here())
 		complain(where, "may fault or wait while this thread holds ",
 			 highest_held());
 }
