@@ -262,6 +262,11 @@ static void show_slot(struct mf_world *world, uint32_t index)
 		;
 }
 
+static uint32_t get_pid(void)
+{
+	return (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
 static uint32_t get_tid(void)
 {
 	return (uint32_t)mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
@@ -278,9 +283,9 @@ static struct mf_slot *take_slot(void)
 		if (try_life(slot) < 0)
 			continue;
 		register_life(slot, tid);
-		slot->incarnation++;
-		slot->pid = (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-		slot->tid = tid;
+		mf_add_relaxed(&slot->incarnation, 1);
+		mf_store_relaxed(&slot->pid, get_pid());
+		mf_store_relaxed(&slot->tid, tid);
 		show_slot(world, i);
 		return slot;
 	}

@@ -194,7 +194,7 @@ TEST(a_reader_keeps_a_writer_out)
 	writer = start(write_once, 1);
 	until(writer_is_named, 0);
 	usleep(20000); /* long enough to go wrong */
-	ck_assert_uint_eq(shared->n_order, 0);
+	ck_assert_uint_eq(mf_load_acquire(&shared->n_order), 0);
 	mf_mmap_read_unlock(lock, me);
 	pthread_join(writer, NULL);
 	ck_assert_uint_eq(shared->n_order, 1);
@@ -268,7 +268,7 @@ static bool may_take_again(unsigned policy)
 	may = mf_mmap_read_trylock(lock, me);
 	if (may)
 		mf_mmap_read_unlock(lock, me);
-	ck_assert_uint_eq(shared->n_order, 0);
+	ck_assert_uint_eq(mf_load_acquire(&shared->n_order), 0);
 	mf_mmap_read_unlock(lock, me);
 	pthread_join(writer, NULL);
 	return may;
@@ -489,7 +489,7 @@ TEST(a_writer_goes_on_when_a_reader_dies_before_its_eyes)
 	writer = start(write_once, 1);
 	until(writer_is_named, 0);
 	usleep(10000);
-	ck_assert_uint_eq(shared->n_order, 0);
+	ck_assert_uint_eq(mf_load_acquire(&shared->n_order), 0);
 	kill_child(child);
 	pthread_join(writer, NULL);
 	ck_assert_uint_eq(shared->n_order, 1);
