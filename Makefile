@@ -73,8 +73,10 @@ bench:
 	@tools/install-deps build
 	@tools/setup build
 	@$(NINJA) build benchmarks
-	@set -e; for name in fault threads huge scatter uaccess mmap_lock; do \
-		build/bench/bench-$$name; done
+	@set -e; for name in fault threads huge scatter uaccess mmap_lock \
+		filter; do \
+		[ ! -e build/bench/bench-$$name ] || \
+			build/bench/bench-$$name; done
 
 format:
 	@tools/install-deps format

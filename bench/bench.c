@@ -226,6 +226,16 @@ void bench_table(const char *title, const char *unit,
 	       others < 0.05 ? "idle" : "BUSY");
 }
 
+double bench_median(double (*measure)(const void *arg), const void *arg)
+{
+	const struct bench_row row = { .measure = measure, .arg = arg };
+	double values[BENCH_ROUNDS];
+
+	for (int round = 0; round < BENCH_ROUNDS; round++)
+		values[round] = in_child(&row);
+	return median(values, BENCH_ROUNDS);
+}
+
 void bench_value(const char *name, double value, const char *unit,
 		 double at_most)
 {

@@ -34,6 +34,9 @@ struct bench_row {
 void bench_table(const char *title, const char *unit,
 		 const struct bench_row *rows, size_t n);
 
+/* One measurement on its own: the median of as many rounds. */
+double bench_median(double (*measure)(const void *arg), const void *arg);
+
 /* One line with a value and what it should be at most; 0: nothing. */
 void bench_value(const char *name, double value, const char *unit,
 		 double at_most);
