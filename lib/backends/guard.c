@@ -98,17 +98,18 @@ static uint64_t chunk_of(const struct mf_region *region, uintptr_t addr)
 	return (addr - region->view->start) / CHUNK;
 }
 
-/* The chunk's bytes, cut to the region. */
-static uintptr_t chunk_range(const struct mf_region *region, uint64_t chunk,
-			     size_t *ret_len)
+/* The bytes of chunks first to last, cut to the region. */
+static uintptr_t chunk_range(const struct mf_region *region, uint64_t first,
+			     uint64_t last, size_t *ret_len)
 {
-	uintptr_t start = region->view->start + (uintptr_t)(chunk * CHUNK);
-	uintptr_t end = start + (uintptr_t)CHUNK;
+	uintptr_t view = region->view->start;
+	uintptr_t start = view + (uintptr_t)(first * CHUNK);
+	uintptr_t end = view + (uintptr_t)((last + 1) * CHUNK);
 	uintptr_t region_end = region->start + region->len;
 
 	if (start < region->start)
 		start = region->start;
-	if (end > region_end)
+	if (end > region_end || end < view)
 		end = region_end;
 	*ret_len = end - start;
 	return start;
@@ -117,49 +118,59 @@ static uintptr_t chunk_range(const struct mf_region *region, uint64_t chunk,
 /*
  * A chunk that is not ready lies in one region: guard_settle() sees to that.
  */
-static int convert_chunk(struct mf_region *region, uint64_t chunk)
+static int convert_run(struct mf_region *region, uint64_t first, uint64_t last)
 {
 	size_t len;
-	void *start = (void *)chunk_range(region, chunk, &len);
+	void *start = (void *)chunk_range(region, first, last, &len);
 	int r = mf_sys.madvise(start, len, MADV_GUARD_INSTALL);
 
 	if (r == 0)
 		r = mf_sys.mprotect(start, len, region->view->prot);
-	if (r == 0)
-		set_ready(region->view->backend_data, chunk);
+	for (uint64_t i = first; r == 0 && i <= last; i++)
+		set_ready(region->view->backend_data, i);
 	return r;
 }
 
 /*
  * Each conversion of a chunk on its own may cost two mappings. So after a
- * thousand of them more is converted at once, which costs time and page
- * tables, but an address space is never cut into more than some ten thousand
- * pieces.
+ * quarter of what the limit allows, more is converted at once, eight times as
+ * much with each further twentieth. That costs time and page tables, but an
+ * address space is never cut into more pieces than the kernel allows.
+ */
+static uint32_t conversions_before_more(const struct guard *guard)
+{
+	return (uint32_t)mf_max_map_count() / (guard->group == 1 ? 4 : 20);
+}
+
+/*
+ * All chunks of the group around this one, up to the next that are ready: so
+ * the run joins those, and takes no mapping of its own.
  */
 static int convert_group(struct mf_region *region, struct guard *guard,
 			 uint64_t chunk)
 {
-	uint64_t first = chunk / guard->group * guard->group;
-	uint64_t end = first + guard->group;
-	uint64_t least = chunk_of(region, region->start);
-	uint64_t most = chunk_of(region, region->start + region->len - 1);
+	uint64_t first = chunk, last = chunk;
+	uint64_t least = chunk / guard->group * guard->group;
+	uint64_t most = least + guard->group - 1;
+	uint64_t region_first = chunk_of(region, region->start);
+	uint64_t region_last = chunk_of(region,
+					region->start + region->len - 1);
+	int r;
 
-	if (first < least)
-		first = least;
-	if (end > most + 1)
-		end = most + 1;
-	for (uint64_t i = first; i < end; i++) {
-		int r = is_ready(guard, i) ? 0 : convert_chunk(region, i);
-
-		if (r < 0)
-			return r;
-	}
-	guard->conversions++;
-	if (guard->conversions >= (uint64_t)mf_max_map_count() / 16) {
+	if (least < region_first)
+		least = region_first;
+	if (most > region_last)
+		most = region_last;
+	while (first > least && !is_ready(guard, first - 1))
+		first--;
+	while (last < most && !is_ready(guard, last + 1))
+		last++;
+	r = convert_run(region, first, last);
+	if (r == 0 && ++guard->conversions >= conversions_before_more(guard)) {
 		guard->conversions = 0;
 		guard->group *= 8;
 	}
-	return 0;
+	return r;
 }
 
 static int convert(struct mf_region *region, struct guard *guard,
@@ -211,7 +222,7 @@ static int guard_protect(struct mf_region *region)
 	for (uint64_t i = chunk_of(region, region->start); i <= last && r == 0;
 	     i++) {
 		size_t len;
-		uintptr_t start = chunk_range(region, i, &len);
+		uintptr_t start = chunk_range(region, i, i, &len);
 
 		if (is_ready(guard, i))
 			r = mf_sys.mprotect((void *)start, len,

@@ -32,7 +32,7 @@ FOR_SANITIZER const char *__tsan_default_options(void);
 
 #define SIGNALS_ARE_OURS                                                \
 	"handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:" \
-	"handle_sigfpe=0:allow_user_segv_handler=1:"
+	"handle_sigfpe=0:allow_user_segv_handler=1:use_sigaltstack=0:"
 
 const char *__asan_default_options(void)
 {

