@@ -55,6 +55,7 @@ static struct {
 	unsigned n_idle;			  /* mutex; waiting for work */
 	unsigned n_waiting; /* mutex; waiting for a page */
 	uint32_t work;	    /* futex; counts requests */
+	uint32_t started;   /* futex; counts workers that ever ran */
 } pool;
 
 static __thread bool is_worker;
@@ -99,6 +100,7 @@ static bool wants_worker(void)
 	       ((pool.first || pool.n_prefetches) && awake < WORKERS_WANTED);
 }
 
+/* 1: one was made. */
 static int add_worker_if_wanted(void)
 {
 	bool wanted;
@@ -120,7 +122,7 @@ static int add_worker_if_wanted(void)
 		pool.n_workers--;
 		pool_unlock();
 	}
-	return r;
+	return r < 0 ? r : 1;
 }
 
 static void restart_in_child(void)
@@ -138,8 +140,18 @@ int mf_pool_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+	uint32_t seen = mf_load_seq_cst(&pool.started);
+	int r;
+
 	pthread_once(&once, at_fork_once);
-	return add_worker_if_wanted();
+	r = add_worker_if_wanted();
+	/*
+	 * Until it runs: a fork in the middle of a thread's start finds locks
+	 * taken that no fork handler knows of (a sanitizer's, for one).
+	 */
+	while (r > 0 && mf_load_seq_cst(&pool.started) == seen)
+		(void)mf_futex_wait(&pool.started, seen, 0, MF_FUTEX_LOCAL);
+	return r < 0 ? r : 0;
 }
 
 static void announce_work(void)
@@ -266,6 +278,8 @@ static void *worker_main(void *arg)
 	struct mf_slot *me = mf_slot_self();
 
 	is_worker = true;
+	mf_fetch_add(&pool.started, 1);
+	mf_futex_wake(&pool.started, INT_MAX, MF_FUTEX_LOCAL);
 	(void)pthread_setname_np(pthread_self(), "mfill");
 	while (me)
 		work_once(me);
