@@ -95,6 +95,13 @@ static char *direct_map(struct mf_kmap_space *space)
 	return direct;
 }
 
+char *mf_kmap_direct(struct mf_kmap_space *space)
+{
+	char *direct = direct_map(space);
+
+	return direct == MF_KMAP_WINDOWS ? NULL : direct;
+}
+
 static char *open_window(struct mf_kmap_space *space, uint64_t offset)
 {
 	size_t len = (1 + 2 * GUARD_PAGES) * page_size;

@@ -37,6 +37,9 @@ void mf_kmap_init(struct mf_kmap_space *space, int fd, uint64_t size);
 /* Nothing of the space may be mapped any more. */
 void mf_kmap_destroy(struct mf_kmap_space *space);
 
+/* All of it, contiguous, as long as the space lives. NULL: only windows. */
+char *mf_kmap_direct(struct mf_kmap_space *space);
+
 /*
  * Map the page that holds offset (rounded down to a page), readable and
  * writable. NULL: 16 are mapped already, offset is beyond the store, or the

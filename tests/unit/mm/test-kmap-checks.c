@@ -21,6 +21,7 @@
 #endif
 #define mf_kmap_init	checked_init
 #define mf_kmap_destroy checked_destroy
+#define mf_kmap_direct	checked_direct
 #define kmap_local_page checked_kmap
 #define kunmap_local	checked_kunmap
 #include "mm/kmap.c"

@@ -175,6 +175,22 @@ TEST(the_whole_of_a_big_store_is_within_reach)
 	drop(&space);
 }
 
+TEST(all_of_a_store_is_there_at_once_or_not_at_all)
+{
+	struct mf_kmap_space space = store_of(3 * page);
+	char *direct = mf_kmap_direct(&space);
+	char byte = 0;
+
+	ck_assert_int_eq(direct == NULL, want_windows());
+	if (direct) {
+		direct[2 * page] = 42;
+		ck_assert_int_eq(mf_sys.pread(space.fd, &byte, 1, 2 * page), 1);
+		ck_assert_int_eq(byte, 42);
+		ck_assert_ptr_eq(mf_kmap_direct(&space), direct);
+	}
+	drop(&space);
+}
+
 TEST(the_environment_decides_for_windows)
 {
 	struct mf_kmap_space space = store_of(16 * page);
