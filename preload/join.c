@@ -309,4 +309,6 @@ __attribute__((constructor)) static void at_start(int argc, char **argv,
 	(void)argc;
 	(void)argv;
 	join_once(environment);
+	if (pl_run.n_maps > 0)
+		pl_stdio_start();
 }

@@ -90,6 +90,9 @@ bool pl_owns_fd(int fd);
  */
 int pl_next_fd(int fd);
 
+/* Once joined: give the program streams on what a shell opened for it. */
+void pl_stdio_start(void);
+
 /*
  * One line on stderr: the parts up to NULL, and a newline. Not when the user
  * said --quiet. Any context.
