@@ -39,8 +39,9 @@ struct mprotect {
 
 static struct mf_mutex runs_mutex;
 static struct mprotect *all_views; /* runs_mutex */
-static uint32_t all_runs;	   /* runs_mutex; of all views */
-static uint32_t min_pressure; /* runs_mutex; raised when the kernel refuses */
+/* Changed under runs_mutex, read by pressure() without. */
+static uint32_t all_runs;     /* of all views */
+static uint32_t min_pressure; /* raised when the kernel refuses */
 
 static void lock(void)
 {
@@ -102,7 +103,7 @@ static void mprotect_release(struct mf_view *view)
 	while (*link != data)
 		link = &(*link)->next;
 	*link = data->next;
-	all_runs -= data->n_runs;
+	mf_store_relaxed(&all_runs, all_runs - data->n_runs);
 	unlock();
 	(void)mf_sys.munmap(data->open, bitmap_size(data));
 	free(data);
@@ -130,7 +131,7 @@ static void mark_open(struct mprotect *data, uint32_t first, uint32_t last)
 	if (next < data->n_units && is_open(data, next) && !inside)
 		joined++;
 	data->n_runs += 1 - joined;
-	all_runs += 1 - joined;
+	mf_store_relaxed(&all_runs, all_runs + 1 - joined);
 }
 
 /* A run takes two mappings, itself and the gap; leave some to others. */
@@ -157,7 +158,7 @@ static void close_view(struct mprotect *data)
 	}
 	/* Zeros again, without touching what was never used. */
 	(void)mf_sys.madvise(data->open, bitmap_size(data), MADV_DONTNEED);
-	all_runs -= data->n_runs;
+	mf_store_relaxed(&all_runs, all_runs - data->n_runs);
 	data->n_runs = 0;
 }
 
@@ -184,7 +185,7 @@ static int open_range(struct mf_region *region, uintptr_t start, size_t len)
 		(void)close_one();
 	r = mf_sys.mprotect(addr, len, region->view->prot);
 	if (r == -ENOMEM && min_pressure < MAX_PRESSURE)
-		min_pressure++;
+		mf_store_relaxed(&min_pressure, min_pressure + 1);
 	else if (r == -ENOMEM && close_one())
 		r = mf_sys.mprotect(addr, len, region->view->prot);
 	return r;

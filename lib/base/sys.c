@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
+#include "base/sigaction.h"
 #include "base/syscall.h"
 
 /* Registers of the ABI that a 64-bit file offset takes. */
@@ -160,18 +161,6 @@ static int sys_sigaltstack(const stack_t *ss, stack_t *old)
 			       0);
 }
 
-static int sys_sigaction(int sig, const struct sigaction *act,
-			 struct sigaction *old)
-{
-	int saved = errno;
-	int r = sigaction(sig, act, old);
-
-	if (r < 0)
-		r = -errno;
-	errno = saved;
-	return r;
-}
-
 static int sys_thread_create(void *(*fn)(void *), void *arg)
 {
 	pthread_t thread;
@@ -203,7 +192,7 @@ struct mf_sys mf_sys = {
 	.pread = sys_pread,
 	.pwrite = sys_pwrite,
 	.sigaltstack = sys_sigaltstack,
-	.sigaction = sys_sigaction,
+	.sigaction = mf_raw_sigaction,
 	.calloc = calloc,
 	.thread_create = sys_thread_create,
 };
