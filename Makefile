@@ -9,7 +9,7 @@ DESTDIR ?=
 NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
-	check-32 check-stress check-all bench format install clean
+	check-32 check-stress check-fuzz check-all bench format install clean
 
 all:
 	@tools/install-deps build
@@ -66,8 +66,17 @@ check-stress:
 	@$(NINJA) build
 	@MF_STRESS_FAULTS=1000000 tools/run-tests build stress
 
-check-all: check check-stress check-clang check-asan check-tsan check-aarch64 \
-	check-32
+# Looks for inputs that break a parser, FUZZ_SECONDS for each.
+FUZZ_SECONDS ?= 20
+check-fuzz:
+	@tools/install-deps build check clang fuzz
+	@CC=clang tools/setup build-fuzz -Dtests=true -Dfuzz=true \
+		-Db_sanitize=address,undefined -Db_lundef=false
+	@$(NINJA) build-fuzz fuzz
+	@tools/run-fuzz build-fuzz $(FUZZ_SECONDS)
+
+check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
+	check-aarch64 check-32
 
 bench:
 	@tools/install-deps build
@@ -89,4 +98,4 @@ install: all
 
 clean:
 	@rm -rf build build-asan build-tsan build-clang build-aarch64 \
-		build-32
+		build-32 build-fuzz
