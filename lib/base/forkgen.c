@@ -33,8 +33,11 @@ static void forget(void)
 	mf_store_relaxed(mf_fork_word, 0);
 }
 
-/* Before any thread can have asked, so that no number is given twice. */
-__attribute__((constructor)) static void make_page(void)
+/*
+ * Before any thread can have asked, so that no number is given twice; and
+ * before what the preload library does at its start.
+ */
+__attribute__((constructor(101))) static void make_page(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	void *page;

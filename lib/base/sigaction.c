@@ -15,13 +15,6 @@
 
 #include "base/syscall.h"
 
-struct kernel_action {
-	void (*handler)(int);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
 #if defined(__x86_64__)
 #define SA_RESTORER 0x04000000
 
@@ -39,7 +32,8 @@ __asm__(".text\n"
 	".size mf_sigreturn, . - mf_sigreturn\n");
 #endif
 
-static void to_kernel(const struct sigaction *from, struct kernel_action *ret)
+void mf_action_to_kernel(const struct sigaction *from,
+			 struct mf_kernel_action *ret)
 {
 	ret->handler = from->sa_handler;
 	ret->flags = (unsigned long)from->sa_flags;
@@ -51,7 +45,8 @@ static void to_kernel(const struct sigaction *from, struct kernel_action *ret)
 #endif
 }
 
-static void from_kernel(const struct kernel_action *from, struct sigaction *ret)
+void mf_action_from_kernel(const struct mf_kernel_action *from,
+			   struct sigaction *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->sa_handler = from->handler;
@@ -63,15 +58,15 @@ static void from_kernel(const struct kernel_action *from, struct sigaction *ret)
 int mf_raw_sigaction(int sig, const struct sigaction *act,
 		     struct sigaction *old)
 {
-	struct kernel_action new_action, old_action;
+	struct mf_kernel_action new_action, old_action;
 	int r;
 
 	if (act)
-		to_kernel(act, &new_action);
+		mf_action_to_kernel(act, &new_action);
 	r = (int)mf_syscall(SYS_rt_sigaction, sig, act ? (long)&new_action : 0,
 			    old ? (long)&old_action : 0, sizeof(uint64_t), 0,
-			    0);
+			    (long)MF_SYSCALL_MARK);
 	if (r == 0 && old)
-		from_kernel(&old_action, old);
+		mf_action_from_kernel(&old_action, old);
 	return r;
 }

@@ -13,6 +13,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/*
+ * The preload library's filter, which catches system calls of programs, lets
+ * through what has this in the high half of a certain argument: one that is 32
+ * bits wide for the kernel, or not used (preload/filter.h). The same in all
+ * versions, for a filter outlives the program that made it.
+ */
+#define MF_SYSCALL_MARK 0x6d66696c00000000ULL /* "mfil" */
+
 #if defined(__x86_64__) && defined(__LP64__)
 static inline long mf_syscall(long nr, long a, long b, long c, long d, long e,
 			      long f)

@@ -51,7 +51,8 @@ static __thread struct {
 static size_t page_size; /* fixed before main() */
 static bool highmem;	 /* fixed before main() */
 
-__attribute__((constructor)) static void read_environment(void)
+/* Before what the preload library does at its start. */
+__attribute__((constructor(101))) static void read_environment(void)
 {
 	const char *value = getenv("MFILL_HIGHMEM");
 

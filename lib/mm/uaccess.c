@@ -133,9 +133,10 @@ static size_t min_rep = SIZE_MAX;
 
 /*
  * The fast rep movsb is believed on Intel's word only: on Zen 3 it crawls at
- * some alignments (glibc bug 30994), and a loop is as good there.
+ * some alignments (glibc bug 30994), and a loop is as good there. Chosen before
+ * what the preload library does at its start.
  */
-__attribute__((constructor)) static void choose_copy(void)
+__attribute__((constructor(101))) static void choose_copy(void)
 {
 	unsigned a, b = 0, c, d = 0;
 
