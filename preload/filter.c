@@ -187,8 +187,8 @@ static void emit_block(struct maker *maker, unsigned how)
 	else if (!(how & HOW_ARRAY))
 		emit_pointers(maker, how);
 	emit_load(maker, HIGH(how & HOW_SIX ? 0 : 5));
-	emit(maker, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(PL_FILTER_MARK >> 32),
-	     1, 0);
+	emit(maker, BPF_JMP | BPF_JEQ | BPF_K,
+	     (uint32_t)(MF_SYSCALL_MARK >> 32), 1, 0);
 	emit_return(maker, SECCOMP_RET_TRAP | PL_FILTER_TAG);
 	emit_return(maker, SECCOMP_RET_ALLOW);
 }
@@ -245,7 +245,7 @@ static bool is_there(enum pl_filter what)
 	return pl_sigsys_count() != before;
 }
 
-static int install(const struct sock_fprog *program)
+static int load(const struct sock_fprog *program)
 {
 	static const unsigned long flags[] = {
 		/* All threads; and no slower for fear of Spectre. */
@@ -261,6 +261,19 @@ static int install(const struct sock_fprog *program)
 	return (int)(r > 0 ? -EBUSY : r);
 }
 
+/* With CAP_SYS_ADMIN it works as it is, and sudo goes on to in a child. */
+static int install(const struct sock_fprog *program)
+{
+	int r = load(program);
+
+	if (r != -EACCES ||
+	    mf_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) < 0)
+		return r;
+	return load(program);
+}
+
+bool pl_filter_catches_arrays;
+
 int pl_filter_install(enum pl_filter what)
 {
 	struct sock_filter code[PL_FILTER_LENGTH];
@@ -268,16 +281,15 @@ int pl_filter_install(enum pl_filter what)
 	uintptr_t start = mf_arena_start(), end = mf_arena_end();
 	int r;
 
+	/* It may be inherited from a run around this one, whatever is asked. */
+	pl_filter_catches_arrays = is_there(PL_FILTER_ALL);
 	if (what == PL_FILTER_OFF || !start || is_there(what))
 		return 0;
 	program.len = (unsigned short)pl_filter_make(
 		what, (uint32_t)((uint64_t)start >> 32),
 		(uint32_t)((uint64_t)(end - start) >> 32), code);
-	/* With CAP_SYS_ADMIN it works as it is, and sudo does in a child. */
 	r = install(&program);
-	if (r != -EACCES)
-		return r;
-	if (mf_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) < 0)
-		return r;
-	return install(&program);
+	if (r == 0)
+		pl_filter_catches_arrays = is_there(PL_FILTER_ALL);
+	return r;
 }

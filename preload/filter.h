@@ -33,13 +33,6 @@ enum pl_filter {
 /* What si_errno of our SIGSYS is. */
 #define PL_FILTER_TAG 0x6d66 /* "mf" */
 
-/*
- * A call of our own is let through: by this mark in the high half of an
- * argument that is only 32 bits wide or not used at all. The same in all
- * versions, for a filter outlives the program that made it.
- */
-#define PL_FILTER_MARK ((uint64_t)0x6d66696c << 32) /* "mfil" */
-
 #define PL_FILTER_LENGTH 1024
 
 /* Write the program; returns its length. */
@@ -51,6 +44,8 @@ size_t pl_filter_make(enum pl_filter what, uint32_t first, uint32_t n,
  * Our SIGSYS handler is there already. -errno: the kernel refuses.
  */
 int pl_filter_install(enum pl_filter what);
+/* It is of the second kind: arrays are caught, wherever they lie. */
+extern bool pl_filter_catches_arrays;
 
 /* Which argument of a call takes the mark; -1: it needs none. */
 static inline int pl_marked_arg(long nr)
@@ -67,7 +62,7 @@ static inline void pl_mark(long nr, unsigned long args[6])
 	int at = pl_marked_arg(nr);
 
 	if (at >= 0)
-		args[at] = (uint32_t)args[at] | PL_FILTER_MARK;
+		args[at] = (uint32_t)args[at] | MF_SYSCALL_MARK;
 }
 
 /* A system call that no filter of ours catches. Its memory was touched. */

@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "mm/memfd.h"
+#include "preload/catch.h"
 #include "preload/preload.h"
 #include "run/table.h"
 
@@ -263,6 +264,9 @@ static void join(const char *entry)
 		       NULL);
 	else
 		pl_run.env_run = entry;
+	if (r == 0)
+		pl_catch_start(pl_run.no_filter ? PL_FILTER_OFF
+						: PL_FILTER_ARENA);
 }
 
 /* A copy, since a program may overwrite its environment. */

@@ -26,6 +26,8 @@
 #include <sys/uio.h>
 #include <utime.h>
 
+#include "preload/next-calls.h"
+
 typedef posix_spawn_file_actions_t pl_actions;
 
 /* clang-format off */
@@ -152,6 +154,7 @@ typedef posix_spawn_file_actions_t pl_actions;
 struct pl_next {
 #define PL_NEXT_FIELD(type, name, arguments) type(*name) arguments;
 	PL_NEXT_LIST(PL_NEXT_FIELD)
+	PL_NEXT_CALLS(PL_NEXT_FIELD)
 #undef PL_NEXT_FIELD
 };
 

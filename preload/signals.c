@@ -10,81 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/sys.h"
+#include "base/sigaction.h"
 #include "fault/previous.h"
 #include "fault/signal.h"
 #include "preload/filter.h"
-
-/* As the kernel has it. */
-struct kernel_action {
-	void (*handler)(int);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
-#ifndef SA_RESTORER
-#define SA_RESTORER 0x04000000
-#endif
-
-#if defined(__x86_64__)
-void pl_restore(void);
-
-/* Debuggers and unwinders know a signal frame by these very instructions. */
-__asm__(".text\n"
-	".globl pl_restore\n"
-	".hidden pl_restore\n"
-	".type pl_restore, @function\n"
-	"	nop\n"
-	"pl_restore:\n"
-	"	mov	$15, %rax\n"
-	"	syscall\n"
-	".size pl_restore, . - pl_restore\n");
-#endif
-
-static void to_kernel(const struct sigaction *from, struct kernel_action *ret)
-{
-	ret->handler = from->sa_handler;
-	ret->flags = (unsigned long)from->sa_flags;
-	ret->restorer = NULL;
-	memcpy(&ret->mask, &from->sa_mask, sizeof(ret->mask));
-#if defined(__x86_64__)
-	ret->flags |= SA_RESTORER;
-	ret->restorer = pl_restore;
-#endif
-}
-
-static void from_kernel(const struct kernel_action *from, struct sigaction *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	ret->sa_handler = from->handler;
-	ret->sa_flags = (int)from->flags;
-	ret->sa_restorer = from->restorer;
-	memcpy(&ret->sa_mask, &from->mask, sizeof(from->mask));
-}
-
-/*
- * For mf_sys: libc's function is replaced by one of ours, which would ask us.
- * Marked, so that our own filter lets it through.
- */
-static int sys_sigaction(int sig, const struct sigaction *act,
-			 struct sigaction *old)
-{
-	struct kernel_action new_action, old_action;
-	unsigned long args[6] = { (unsigned long)sig, 0, 0, sizeof(uint64_t) };
-	int r;
-
-	if (act) {
-		to_kernel(act, &new_action);
-		args[1] = (unsigned long)&new_action;
-	}
-	if (old)
-		args[2] = (unsigned long)&old_action;
-	r = (int)pl_syscall(SYS_rt_sigaction, args);
-	if (r == 0 && old)
-		from_kernel(&old_action, old);
-	return r;
-}
 
 bool pl_signal_is_ours(int sig)
 {
@@ -114,17 +43,17 @@ int pl_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 long pl_raw_sigaction(const unsigned long args[6])
 {
 	int sig = (int)args[0];
-	const struct kernel_action *act = (const void *)args[1];
-	struct kernel_action *old = (void *)args[2];
+	const struct mf_kernel_action *act = (const void *)args[1];
+	struct mf_kernel_action *old = (void *)args[2];
 	struct sigaction new_action, old_action;
 
 	if (!pl_signal_is_ours(sig) || args[3] != sizeof(uint64_t))
 		return pl_syscall(SYS_rt_sigaction, args);
 	if (act)
-		from_kernel(act, &new_action);
+		mf_action_from_kernel(act, &new_action);
 	(void)pl_sigaction(sig, act ? &new_action : NULL, &old_action);
 	if (old)
-		to_kernel(&old_action, old);
+		mf_action_to_kernel(&old_action, old);
 	return 0;
 }
 
@@ -201,7 +130,6 @@ int pl_signals_start(void)
 {
 	int r;
 
-	mf_sys.sigaction = sys_sigaction;
 	mf_signal_emulate_masks();
 	r = mf_signal_install();
 	if (r == 0)

@@ -32,5 +32,7 @@ void pl_mask_for_kernel(const sigset_t *set, sigset_t *ret);
  */
 uint64_t pl_mask_change(int how, const sigset_t *set, sigset_t *ret);
 void pl_mask_for_program(sigset_t *mask, uint64_t held);
+/* sigprocmask() as the program means it: -1 and errno on failure. */
+int pl_sigprocmask(int how, const sigset_t *set, sigset_t *old);
 
 #endif
