@@ -19,8 +19,9 @@ TEST(the_sentence_is_written_before_the_abort)
 	ck_assert_int_eq(pipe(pipe_fd), 0);
 	ASSERT_DIES_BY(SIGABRT, dup2(pipe_fd[1], 2), mf_die("here", "no"));
 	n = read(pipe_fd[0], text, sizeof(text));
-	ck_assert_int_eq(n, strlen("mfill: here: no\n"));
-	ck_assert_mem_eq(text, "mfill: here: no\n", (size_t)n);
+	/* An emulator may add to it. */
+	ck_assert_int_ge(n, strlen("mfill: here: no\n"));
+	ck_assert_mem_eq(text, "mfill: here: no\n", strlen("mfill: here: no\n"));
 	close(pipe_fd[0]);
 	close(pipe_fd[1]);
 }

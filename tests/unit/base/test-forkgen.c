@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 static void *ask(void *ret)
 {
@@ -63,8 +64,10 @@ TEST(a_child_of_a_raw_clone_sees_another)
 {
 	uint32_t mine = mf_fork_generation();
 	int status;
-	long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	long child;
 
+	mf_test_needs_wipe_on_fork();
+	child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (child == 0)
 		syscall(SYS_exit_group, mf_fork_generation() != mine);
 	ck_assert_int_eq(waitpid((pid_t)child, &status, 0), child);

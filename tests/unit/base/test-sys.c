@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ TEST(errors_come_back_negative_and_errno_stays)
 	ck_assert_int_eq(mf_sys.fallocate(-1, 0, 0, 1), -EBADF);
 	ck_assert_int_eq(mf_sys.fstat(-1, &st), -EBADF);
 	ck_assert_int_eq(mf_sys.dup_above(-1, 0), -EBADF);
-	ck_assert_int_eq(mf_sys.ioctl(-1, 0, NULL), -EBADF);
+	ck_assert_int_eq(mf_sys.ioctl(-1, FIONREAD, NULL), -EBADF);
 	ck_assert_int_eq(mf_sys.pread(-1, &byte, 1, 0), -EBADF);
 	ck_assert_int_eq(mf_sys.pwrite(-1, &byte, 1, 0), -EBADF);
 	ck_assert_int_eq(mf_sys.open("/nowhere/at/all", O_RDONLY, 0), -ENOENT);

@@ -56,6 +56,8 @@ static void assert_dies_saying(void (*wrong)(struct mf_kmap_space *space),
 	close(pipe_fd[1]);
 	ck_assert_int_gt(read(pipe_fd[0], said, sizeof(said) - 1), 0);
 	close(pipe_fd[0]);
+	/* An emulator may add to it. */
+	said[strlen(sentence)] = '\0';
 	ck_assert_str_eq(said, sentence);
 	drop(&space);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 /* As in mmap_lock.c: what an entry, the writer word and phase look like. */
 #define ENTRY_WANT     0x80000000U
@@ -445,6 +446,7 @@ static pid_t child_that_is(enum death death)
 	pid_t child;
 	struct mf_slot *me;
 
+	mf_test_needs_robust_mutexes();
 	mf_slot_patience_ns = 1000000;
 	child = fork();
 	if (child > 0)
@@ -740,6 +742,7 @@ static void storm_of_killed_processes(unsigned policy)
 	uint64_t reads, writes;
 	int status;
 
+	mf_test_needs_robust_mutexes();
 	make_lock(policy);
 	mf_slot_patience_ns = 1000000;
 	for (unsigned i = 0; i < 4; i++)

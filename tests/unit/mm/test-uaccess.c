@@ -19,6 +19,7 @@
 #include "base/sync.h"
 #include "base/sys.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 /* The portable one is not in a build that has assembly: one more, then. */
 size_t portable_copy(void *dst, const void *src, size_t len);
@@ -181,8 +182,9 @@ static struct ground make_ground(enum ending ending)
 		mprotect(g.end, page, PROT_READ);
 		break;
 	case GUARD:
-		if (mf_sys.madvise(g.end, page, MADV_GUARD_INSTALL) < 0)
-			SKIP("MADV_GUARD_INSTALL (Linux 6.13)");
+		mf_test_needs_guards();
+		ck_assert_int_eq(
+			mf_sys.madvise(g.end, page, MADV_GUARD_INSTALL), 0);
 		break;
 	case BEYOND_EOF:
 		end_by_file(g.start, room);

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "fault/fault.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "mm/memfd.h"
 #include "mm/page.h"
 #include "mm/slot.h"
@@ -88,9 +89,12 @@ static int take_a_slot(const struct letter *letter)
 
 TEST(two_programs_have_different_slots_in_one_world)
 {
-	struct program other = start(take_a_slot);
-	struct letter letter = { .world_fd = mf_world_fd() };
+	struct program other;
+	struct letter letter;
 
+	mf_test_needs_robust_mutexes();
+	other = start(take_a_slot);
+	letter = (struct letter){ .world_fd = mf_world_fd() };
 	ck_assert_int_ge(letter.world_fd, 0);
 	ck_assert_uint_eq(mf_slot_index(mf_slot_self()), 0);
 	ck_assert_int_eq(finish(&other, &letter), 0);
@@ -216,11 +220,14 @@ static int die_filling(const struct letter *letter)
 
 TEST(a_claim_of_a_program_that_ended_is_taken_over)
 {
-	struct program other = start(die_filling);
-	struct letter letter = { .world_fd = mf_world_fd() };
+	struct program other;
+	struct letter letter;
 	struct mf_store *store;
 	uint32_t word;
 
+	mf_test_needs_robust_mutexes();
+	other = start(die_filling);
+	letter = (struct letter){ .world_fd = mf_world_fd() };
 	ck_assert_int_eq(mf_store_new(NULL, 0, 3 * PAGE, PAGE, &store), 0);
 	describe(store, &letter);
 	ck_assert_int_eq(finish(&other, &letter), 0);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * needs.h - what not every kernel has, and emulators have not at all.
+ *
+ * Promise: each function tries it out, and skips the test by name where it
+ * does not work.
+ * Context: a TEST() body, before it makes threads.
+ */
+#ifndef MF_HARNESS_NEEDS_H
+#define MF_HARNESS_NEEDS_H
+
+#include <stdbool.h>
+
+/* Markers that hide a page of a memfd. qemu-user takes the advice for good. */
+void mf_test_needs_guards(void);
+/* That a dead thread's mutex says so. */
+void mf_test_needs_robust_mutexes(void);
+bool mf_test_has_robust_mutexes(void);
+/* A vfork() whose child writes to our memory; in qemu-user it is fork(). */
+void mf_test_needs_vfork(void);
+/* Memory that is empty in a child made without fork(). */
+void mf_test_needs_wipe_on_fork(void);
+
+#endif
