@@ -24,7 +24,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
-#include "arena.h"
+#include "unit/preload/arena.h"
 
 /* What a call takes away it must put down: these lose it when tried twice. */
 
