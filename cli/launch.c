@@ -231,6 +231,8 @@ static int start_broker(struct launcher *launcher,
 		mf_run_broker(launcher->run, ends[1], before);
 	}
 	(void)close(ends[1]);
+	/* When the broker is gone, nobody must seem to listen. */
+	(void)close(launcher->run->listen_fd);
 	launcher->control = ends[0];
 	return launcher->broker < 0 ? -errno : 0;
 }

@@ -45,9 +45,13 @@ static void drop_parcel(struct parcel *parcel)
 			(void)mf_sys.close(parcel->fds[i]);
 }
 
+/* No program hangs because of a broker that does. */
+#define ANSWER_SECONDS 10
+
 static int connect_to(const char *name, size_t len)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	long fd, r;
 
 	if (len != MF_RUN_NAME)
@@ -58,6 +62,10 @@ static int connect_to(const char *name, size_t len)
 			0, 0, 0);
 	if (fd < 0)
 		return (int)fd;
+	(void)mf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO,
+			 (long)&limit, sizeof(limit), 0);
+	(void)mf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO,
+			 (long)&limit, sizeof(limit), 0);
 	r = mf_syscall(SYS_connect, fd, (long)&to,
 		       (long)(offsetof(struct sockaddr_un, sun_path) + 1 + len),
 		       0, 0, 0);
@@ -115,6 +123,8 @@ static int receive(int fd, struct parcel *ret)
 		n = mf_syscall(SYS_recvmsg, fd, (long)&message,
 			       MSG_CMSG_CLOEXEC, 0, 0, 0);
 	while (n == -EINTR);
+	if (n == -EAGAIN)
+		return -ETIMEDOUT;
 	if (n < 0)
 		return (int)n;
 	unpack(&message, ret);

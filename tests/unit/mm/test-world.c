@@ -327,7 +327,7 @@ TEST(attaching_survives_failing_calls)
 static int first_page_only(void *ctx, void *buf, size_t len, uint64_t offset)
 {
 	(void)ctx;
-	memset(buf, 0, len);
+	memset(buf, 1, len);
 	return offset ? -ENXIO : 0;
 }
 
@@ -411,6 +411,30 @@ TEST(only_what_was_missing_counts_as_a_fault)
 			0);
 	ck_assert_uint_eq(store->header->faults, 1);
 	ck_assert_uint_eq(store->header->fills, 1);
+	mfill_source_put(source);
+	mf_store_free(store);
+}
+
+TEST(behind_its_limit_a_store_is_zeros_whatever_the_source_says)
+{
+	struct mfill_source *source = new_source();
+	struct mf_store *store;
+	char buf[1];
+
+	ck_assert_int_eq(mf_store_new(source, 0, 4 * PAGE, PAGE, &store), 0);
+	mf_store_limit(store, PAGE / 2);
+	mf_store_limit(store, 3 * PAGE); /* only lowers */
+	for (uint32_t i = 0; i < 4; i++)
+		ck_assert_int_eq(
+			mf_fault_store(mf_mm_self(), mf_slot_self(), store, i),
+			0);
+	/* The source has ones, and cannot be asked for the second page. */
+	ck_assert_int_eq(pread(store->fd, buf, 1, (off_t)PAGE / 2 - 1), 1);
+	ck_assert_int_eq(buf[0], 1);
+	ck_assert_int_eq(pread(store->fd, buf, 1, (off_t)PAGE / 2), 1);
+	ck_assert_int_eq(buf[0], 0);
+	ck_assert_uint_eq(store->header->fills, 1);
+	ck_assert_uint_eq(store->header->filled_bytes, PAGE / 2);
 	mfill_source_put(source);
 	mf_store_free(store);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sources/driver.h"
 #include "unit/sources/scratch.h"
 
 TEST(a_scheme_nobody_knows_is_named_with_those_that_are)
@@ -76,4 +77,15 @@ TEST(success_leaves_no_sentence)
 	ck_assert_str_eq(why, "");
 	mfill_source_put(src);
 	close(s.fd);
+}
+
+TEST(the_path_in_a_name_is_found_behind_any_wrappers)
+{
+	ck_assert_str_eq(mf_source_path("file:a:b"), "a:b");
+	ck_assert_str_eq(mf_source_path("file:/x/zstd:y"), "/x/zstd:y");
+	ck_assert_str_eq(mf_source_path("error:nth=1:delay::file:c"), "c");
+	ck_assert_ptr_null(mf_source_path("data.db"));
+	ck_assert_ptr_null(mf_source_path("gopher://host"));
+	ck_assert_ptr_null(mf_source_path("error:nth=1"));
+	ck_assert_ptr_null(mf_source_path(""));
 }
