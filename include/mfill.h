@@ -198,9 +198,12 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 /*
  * Undo mfill_map(); addr is what it returned. A touch of the range is a
  * foreign fault from then on. Fills under way are dropped when they look
- * again; the call does not wait for them.
+ * again; the call does not wait for them. munmap() is no substitute: mfill
+ * would go on serving those addresses, whoever has them next.
  *
  * -EINVAL  addr is not the start of a map
+ *
+ * Not signal-safe.
  */
 int mfill_unmap(void *addr);
 
@@ -210,6 +213,8 @@ int mfill_unmap(void *addr);
  *
  * -EINVAL  the range is not inside one map, or length is 0
  * -EAGAIN  too many prefetches are waiting already
+ *
+ * Not signal-safe.
  */
 int mfill_prefetch(void *addr, size_t length);
 

@@ -17,7 +17,6 @@
 
 /* How often a copy's source may be evicted between two looks at it. */
 #define COPY_TRIES 16
-#define PAGE_MAX   65536U /* aarch64 has pages of 64 KiB */
 
 static size_t page_size(void)
 {
@@ -192,8 +191,8 @@ static int put_publish(struct put *put)
 }
 
 /*
- * Copy a page into the store through a window, without a fault. Returns the
- * bytes not copied.
+ * Copy a page into the store through a window, without a fault; src NULL:
+ * zeros. Returns the bytes not copied.
  */
 static size_t put_copy(struct put *put, const void *src)
 {
@@ -211,7 +210,12 @@ static size_t put_copy(struct put *put, const void *src)
 	 * is made, can deadlock.
 	 */
 	mf_pagefault_disable();
-	left = mf_copy_nofault(to, src, left);
+	if (src) {
+		left = mf_copy_nofault(to, src, left);
+	} else {
+		memset(to, 0, left);
+		left = 0;
+	}
 	mf_pagefault_enable();
 	kunmap_local(to);
 	return left;
@@ -302,12 +306,11 @@ static int copy_page(struct put *put, uintptr_t src, mf_fault_in_fn *fault_in)
 
 static int zero_page(struct put *put)
 {
-	static const char zeros[PAGE_MAX];
 	int r = put_lock(put, page_size());
 
 	if (r < 0)
 		return r;
-	r = copy_locked(put, zeros);
+	r = copy_locked(put, NULL);
 	put_unlock(put);
 	return r == -ENOENT ? -ENOMEM : r;
 }

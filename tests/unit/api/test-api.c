@@ -3,6 +3,7 @@
 #include "mfill.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -232,6 +233,38 @@ TEST(written_pages_are_the_program_s_own)
 	ck_assert(mf_pattern_matches(first + 3 * PAGE, 3 * PAGE, 7 * PAGE));
 	ck_assert_int_eq(mfill_unmap(first), 0);
 	ck_assert_int_eq(mfill_unmap(second), 0);
+}
+
+/* Lines of smaps about memory of ours that would go into a core. */
+static unsigned count_dumped(void)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	unsigned ours = 0, dumped = 0;
+	bool inside = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		if (strstr(line, "/memfd:mfill")) {
+			inside = true;
+			ours++;
+		} else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+			dumped += !strstr(line, " dd");
+			inside = false;
+		}
+	}
+	fclose(smaps);
+	ck_assert_uint_gt(ours, 0);
+	return dumped;
+}
+
+TEST(a_core_holds_nothing_of_a_map)
+{
+	char *map = mf_pattern_map(&pattern, NULL);
+
+	ck_assert(mf_pattern_matches(map, 0, (size_t)pattern.size));
+	ck_assert_uint_eq(count_dumped(), 0);
+	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 
 /* A whole life of a map, in each way. */
