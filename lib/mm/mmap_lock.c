@@ -185,17 +185,15 @@ static bool end_phase(struct mf_mmap_lock *lock)
 }
 
 /*
- * The writer that has queued longest, as the word names it, and whether it is
- * the only one; 0: none. It may still be dead when it is named: then it is
- * taken over.
+ * The writer that has queued longest, as the word names it; 0: none. It may
+ * still be dead when it is named: then it is taken over.
  */
-static uint32_t next_writer(struct mf_mmap_lock *lock, bool *ret_only)
+static uint32_t next_writer(struct mf_mmap_lock *lock)
 {
 	uint32_t n = mf_world_slots(mf_world());
 	uint32_t best = 0;
 	uint32_t best_ticket = 0;
 
-	*ret_only = true;
 	if (!mf_load_seq_cst(&lock->queued))
 		return 0; /* raised before an entry is there to be found */
 	for (uint32_t i = 0; i < n; i++) {
@@ -207,8 +205,6 @@ static uint32_t next_writer(struct mf_mmap_lock *lock, bool *ret_only)
 		    !mf_slot_alive(i))
 			continue;
 		ticket = mf_load_relaxed(&slot->ticket);
-		if (best)
-			*ret_only = false;
 		if (best && (int32_t)(ticket - best_ticket) >= 0)
 			continue;
 		best = i + 1;
@@ -232,12 +228,12 @@ static uint32_t next_writer(struct mf_mmap_lock *lock, bool *ret_only)
 static void hand_on(struct mf_mmap_lock *lock)
 {
 	uint32_t word = mf_load_relaxed(&lock->writer);
-	bool only, sleepers = false;
-	uint32_t heir = next_writer(lock, &only);
+	uint32_t heir = next_writer(lock);
+	bool sleepers = false;
 
 	if (!heir || !(lock->policy & MF_LOCK_PREFER_WRITER))
 		sleepers = end_phase(lock);
-	while (!name_owner(lock, &word, heir, only ? 0 : WRITERS))
+	while (!name_owner(lock, &word, heir, 0))
 		;
 	if (sleepers)
 		mf_futex_wake(&lock->phase, INT_MAX, MF_FUTEX_SHARED);

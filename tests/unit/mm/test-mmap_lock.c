@@ -176,13 +176,22 @@ TEST(readers_share)
 
 TEST(a_writer_keeps_readers_out)
 {
+	static const unsigned policies[] = {
+		MF_LOCK_PHASE_FAIR,
+		MF_LOCK_RECURSIVE,
+		MF_LOCK_PREFER_READER,
+		MF_LOCK_PREFER_READER | MF_LOCK_RECURSIVE,
+		MF_LOCK_PREFER_WRITER,
+	};
 	struct mf_slot *me = mf_slot_self();
 
-	make_lock(MF_LOCK_PHASE_FAIR);
-	ck_assert_int_eq(mf_mmap_write_lock(lock, me), 0);
-	ck_assert(!another_may_read());
-	mf_mmap_write_unlock(lock, me);
-	ck_assert(another_may_read());
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		make_lock(policies[i]);
+		ck_assert_int_eq(mf_mmap_write_lock(lock, me), 0);
+		ck_assert(!another_may_read());
+		mf_mmap_write_unlock(lock, me);
+		ck_assert(another_may_read());
+	}
 }
 
 TEST(a_reader_keeps_a_writer_out)
@@ -584,6 +593,7 @@ TEST(a_dead_writer_in_the_queue_does_not_get_its_turn)
 	ck_assert_int_eq(mf_mmap_write_lock(lock, me), 0);
 	child = child_that_is(QUEUED);
 	until(writers_queue, 1);
+	mf_slot_patience_ns = ANY_LENGTH_OF_TIME;
 	writer = start(write_once, 1);
 	until(writers_queue, 2);
 	kill_child(child);
