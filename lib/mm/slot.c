@@ -4,15 +4,10 @@
  *
  * Promise: see slot.h.
  * Context: any, signal handlers included, except when mf_world() makes one.
- *
- * Who is dead: a robust mutex whose owner ended without unlocking it gives
- * EOWNERDEAD to the next who tries. The kernel sees to that at exit, kill and
- * exec alike, and nobody can mistake a reused process id for the owner.
  */
 #include "mm/slot.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -34,9 +29,6 @@ struct mf_world {
 	struct mf_slot slot[MF_SLOTS];
 };
 
-/* Life mutexes are made when first needed: most of a world stays untouched. */
-enum { LIFE_NONE, LIFE_MAKING, LIFE_MADE };
-
 uint64_t mf_slot_patience_ns = 5000000;
 
 static struct mf_world *the_world;
@@ -44,9 +36,12 @@ static struct mf_world *the_world;
 static __thread struct {
 	struct mf_slot *slot;
 	uint32_t generation;
-	uint32_t stand_in; /* thread id, where libc has another: see below */
-	struct robust_list_head list; /* register_life() */
-	struct robust_list node;
+	/*
+	 * Thread id, where libc has another: a vfork() child shares these
+	 * variables with its parent, who must not go on with the slot of a
+	 * child that has ended.
+	 */
+	uint32_t stand_in;
 } self;
 
 /* Map a world; the new one of an fd of -1 is this process's alone. */
@@ -159,36 +154,6 @@ uint32_t mf_slot_index(struct mf_slot *slot)
 	return (uint32_t)(slot - mf_world()->slot);
 }
 
-static int make_life(struct mf_slot *slot)
-{
-	pthread_mutexattr_t attr;
-	int r = pthread_mutexattr_init(&attr);
-
-	if (r)
-		return -r;
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	r = pthread_mutex_init(&slot->life, &attr);
-	pthread_mutexattr_destroy(&attr);
-	return -r;
-}
-
-/*
- * Whether the slot's mutex can be tried. Who dies while making it leaves the
- * slot unusable for good, which costs one of 2048.
- */
-static bool has_life(struct mf_slot *slot)
-{
-	uint32_t none = LIFE_NONE;
-
-	if (mf_load_acquire(&slot->made) == LIFE_MADE)
-		return true;
-	if (!mf_cas(&slot->made, &none, LIFE_MAKING) || make_life(slot) < 0)
-		return false;
-	mf_store_release(&slot->made, LIFE_MADE); /* pairs with the acquire */
-	return true;
-}
-
 /*
  * What a dead thread left. hold first: a writer may sleep on it. Waiters on
  * its pages look again after a while and find them in nobody's list.
@@ -205,52 +170,14 @@ static void clean(struct mf_slot *slot)
 		mf_store_seq_cst(&slot->filling[i], 0);
 }
 
-/*
- * 0: the life is mine now and the slot clean. -EBUSY: somebody's, or not to
- * be had. A cleaner that dies leaves EOWNERDEAD to the next one.
- */
-static int try_life(struct mf_slot *slot)
+/* A cleaner that dies leaves -EOWNERDEAD to the next one. */
+static int clean_if_dead(struct mf_slot *slot, int r)
 {
-	int r;
-
-	if (!has_life(slot))
-		return -EBUSY;
-	r = pthread_mutex_trylock(&slot->life);
-	if (r == EOWNERDEAD) {
-		clean(slot);
-		r = pthread_mutex_consistent(&slot->life);
-	}
-	return -r;
-}
-
-/*
- * libc writes the thread id that it knows into the mutex, and has told the
- * kernel where its list of robust mutexes is. Neither is true in a child of a
- * raw clone() or of vfork(): there the id is the parent's and the kernel knows
- * no list. So put the right id, and register a list of our own with one entry.
- * A vfork() child also shares this thread's variables with its parent, who
- * must not go on with the slot of a child that has ended: stand_in tells.
- */
-static void register_life(struct mf_slot *slot, uint32_t tid)
-{
-#ifdef __GLIBC__ /* where the word is first, a part of its ABI */
-	uint32_t *word = (uint32_t *)&slot->life;
-
-	self.stand_in = 0;
-	if ((mf_load_relaxed(word) & FUTEX_TID_MASK) == tid)
-		return;
-	self.stand_in = tid;
-	self.node.next = &self.list.list;
-	self.list.list.next = &self.node;
-	self.list.futex_offset = (long)((char *)word - (char *)&self.node);
-	self.list.list_op_pending = NULL;
-	mf_store_seq_cst(word, tid);
-	(void)mf_syscall(SYS_set_robust_list, (long)&self.list,
-			 sizeof(self.list), 0, 0, 0, 0);
-#else
-	(void)slot;
-	(void)tid;
-#endif
+	if (r != -EOWNERDEAD)
+		return r;
+	clean(slot);
+	mf_life_clean(&slot->life);
+	return 0;
 }
 
 /* Let scans see the slot before it can hold anything. */
@@ -267,22 +194,17 @@ static uint32_t get_pid(void)
 	return (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-static uint32_t get_tid(void)
-{
-	return (uint32_t)mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
-}
-
 static struct mf_slot *take_slot(void)
 {
 	struct mf_world *world = mf_world();
-	uint32_t tid = get_tid();
+	uint32_t tid = mf_thread_id();
 
 	for (uint32_t i = 0; world && i < MF_SLOTS; i++) {
 		struct mf_slot *slot = &world->slot[i];
 
-		if (try_life(slot) < 0)
+		if (clean_if_dead(slot, mf_life_take(&slot->life)) < 0)
 			continue;
-		register_life(slot, tid);
+		self.stand_in = mf_life_keep(&slot->life, tid) ? tid : 0;
 		mf_add_relaxed(&slot->incarnation, 1);
 		mf_store_relaxed(&slot->pid, get_pid());
 		mf_store_relaxed(&slot->tid, tid);
@@ -297,7 +219,7 @@ struct mf_slot *mf_slot_self(void)
 	uint32_t generation = mf_fork_generation();
 
 	if (self.slot && self.generation == generation &&
-	    (!self.stand_in || self.stand_in == get_tid()))
+	    (!self.stand_in || self.stand_in == mf_thread_id()))
 		return self.slot;
 	self.slot = take_slot();
 	self.generation = generation;
@@ -308,8 +230,8 @@ bool mf_slot_alive(uint32_t index)
 {
 	struct mf_slot *slot = &mf_world()->slot[index];
 
-	if (try_life(slot) < 0)
+	if (clean_if_dead(slot, mf_life_try(&slot->life)) < 0)
 		return true;
-	(void)pthread_mutex_unlock(&slot->life);
+	mf_life_drop(&slot->life);
 	return false;
 }

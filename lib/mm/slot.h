@@ -16,10 +16,10 @@
 #ifndef MF_MM_SLOT_H
 #define MF_MM_SLOT_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 #include "base/sync.h"
+#include "mm/life.h"
 
 #define MF_SLOTS       2048 /* fits the owner field of a page word */
 #define MF_SLOT_HOLDS  4    /* locks one thread may hold at once */
@@ -39,9 +39,8 @@ struct mf_slot {
 	uint32_t incarnation; /* counts owners */
 	uint32_t pid;	      /* for messages only */
 	uint32_t tid;	      /* for messages only */
-	uint32_t made;	      /* whether life was initialised */
-	/* Robust and process-shared; its owner holds it as long as it lives. */
-	pthread_mutex_t life __attribute__((aligned(16)));
+	/* Its owner holds it as long as it lives. */
+	struct mf_life life;
 	/* The pages this thread has claimed: set before, cleared after. */
 	uint64_t filling[MF_SLOT_DEPTH] __attribute__((aligned(8)));
 } __attribute__((aligned(64)));

@@ -59,7 +59,6 @@ static void *wait_with_the_same_slot(void *arg)
 /* The word names a slot that is mine by now: that is no ring. */
 TEST(a_dead_claim_is_taken_over_by_who_got_the_dead_ones_slot)
 {
-	mf_test_needs_robust_mutexes();
 	new_store();
 	on_a_thread(claim_and_end);
 	on_a_thread(wait_with_the_same_slot);

@@ -455,7 +455,6 @@ static pid_t child_that_is(enum death death)
 	pid_t child;
 	struct mf_slot *me;
 
-	mf_test_needs_robust_mutexes();
 	mf_slot_patience_ns = 1000000;
 	child = fork();
 	if (child > 0)
@@ -752,7 +751,6 @@ static void storm_of_killed_processes(unsigned policy)
 	uint64_t reads, writes;
 	int status;
 
-	mf_test_needs_robust_mutexes();
 	make_lock(policy);
 	mf_slot_patience_ns = 1000000;
 	for (unsigned i = 0; i < 4; i++)

@@ -92,7 +92,6 @@ TEST(two_programs_have_different_slots_in_one_world)
 	struct program other;
 	struct letter letter;
 
-	mf_test_needs_robust_mutexes();
 	other = start(take_a_slot);
 	letter = (struct letter){ .world_fd = mf_world_fd() };
 	ck_assert_int_ge(letter.world_fd, 0);
@@ -225,7 +224,6 @@ TEST(a_claim_of_a_program_that_ended_is_taken_over)
 	struct mf_store *store;
 	uint32_t word;
 
-	mf_test_needs_robust_mutexes();
 	other = start(die_filling);
 	letter = (struct letter){ .world_fd = mf_world_fd() };
 	ck_assert_int_eq(mf_store_new(NULL, 0, 3 * PAGE, PAGE, &store), 0);
