@@ -91,6 +91,8 @@ int mf_mm_cut(struct mf_mm *mm, struct mf_slot *me, uintptr_t start, size_t len,
  */
 int mf_mm_protect(struct mf_mm *mm, struct mf_slot *me, uintptr_t start,
 		  size_t len, int prot);
+/* Drop a region's reference on its view. */
+void mf_view_put(struct mf_view *view);
 /* A view that was never inserted. */
 void mf_view_free(struct mf_view *view);
 /* Free what nobody uses any more. Every API call does. */
