@@ -7,6 +7,7 @@
  * Context: any.
  */
 #include "base/sys.h"
+#include "base/syscall.h"
 #include "preload/face.h"
 #include "preload/serve.h"
 
@@ -23,22 +24,31 @@ long pl_serve_openat(int dirfd, const char *path, int flags)
 	return map ? pl_face_open(map, flags) : PL_PASS;
 }
 
-/* The kernel found nothing: a link may lead to a map. */
-static long open_link(int dirfd, const char *path, int flags)
+/*
+ * The kernel said no to a path that may lead to a map all the same: by a
+ * link, or through /proc to a face, which is not for reading.
+ */
+static long open_behind(int dirfd, const char *path, int flags, int error)
 {
 	struct pl_map *map = NULL;
+	struct stat st;
 
-	if (!(flags & O_NOFOLLOW))
+	if (flags & O_NOFOLLOW)
+		return -error;
+	if (error == ENOENT)
 		map = pl_map_by_link(dirfd, path);
-	return map ? pl_face_open(map, flags) : -ENOENT;
+	else if (mf_syscall(SYS_newfstatat, dirfd, (long)path, (long)&st, 0, 0,
+			    0) == 0)
+		map = pl_map_by_inode(st.st_dev, st.st_ino);
+	return map ? pl_face_open(map, flags) : -error;
 }
 
 /*
- * Somebody opened /proc/self/fd/3, /dev/stdin or a link to one of them, and
+ * root opened /proc/self/fd/3, /dev/stdin or a link to one of them, and
  * behind it was a face: the kernel made it readable, and empty. Close it
  * unread, and give out one that is not.
  */
-long pl_serve_opened(int fd, int flags)
+static long open_again(int fd, int flags)
 {
 	struct pl_face face;
 
@@ -48,6 +58,15 @@ long pl_serve_opened(int fd, int flags)
 	return pl_face_open(face.map, flags);
 }
 
+long pl_serve_opened(int dirfd, const char *path, int flags, long r)
+{
+	if (r >= 0)
+		return open_again((int)r, flags);
+	if (r == -ENOENT || r == -EACCES)
+		return open_behind(dirfd, path, flags, (int)-r);
+	return r;
+}
+
 static int open_at(int dirfd, const char *path, int flags, mode_t mode)
 {
 	int saved = errno;
@@ -55,12 +74,9 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode)
 
 	if (r == PL_PASS) {
 		r = NEXT(openat64)(dirfd, path, flags, mode);
-		if (r >= 0)
-			r = pl_serve_opened((int)r, flags);
-		else if (errno != ENOENT)
-			return -1;
-		else
-			r = open_link(dirfd, path, flags);
+		if (r < 0)
+			r = -errno;
+		r = pl_serve_opened(dirfd, path, flags, r);
 	}
 	if (r >= 0)
 		errno = saved;

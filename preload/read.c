@@ -8,6 +8,7 @@
  */
 #include "base/syscall.h"
 #include "preload/bytes.h"
+#include "preload/call.h"
 #include "preload/seek.h"
 #include "preload/serve.h"
 #include "preload/touch.h"
@@ -79,12 +80,29 @@ long pl_serve_preadv(int fd, const struct iovec *iov, int n, off_t offset)
 	return pl_bytes_readv(&face, iov, n, (uint64_t)offset);
 }
 
+/* Into memory of ours, which is touched, libc's call would only be caught. */
+static ssize_t next_read(int fd, void *buf, size_t len)
+{
+	const unsigned long args[6] = { PL_LONGS(fd, buf, len) };
+
+	return pl_in_arena(buf) ? pl_result(pl_call(SYS_read, args))
+				: NEXT(read)(fd, buf, len);
+}
+
+static ssize_t next_pread(int fd, void *buf, size_t len, off_t offset)
+{
+	const unsigned long args[6] = { PL_LONGS(fd, buf, len, offset) };
+
+	return pl_in_arena(buf) ? pl_result(pl_call(SYS_pread64, args))
+				: NEXT(pread64)(fd, buf, len, offset);
+}
+
 INTERPOSE(ssize_t, read, (int fd, void *buf, size_t len))
 {
 	if (pl_touch(buf, len, true) < 0)
 		return pl_result(-EFAULT);
 	return PL_EITHER(fd, EBADF, pl_serve_read(fd, buf, len),
-			 NEXT(read)(fd, buf, len));
+			 next_read(fd, buf, len));
 }
 INTERPOSE_ALSO(__read, read);
 
@@ -93,7 +111,7 @@ INTERPOSE(ssize_t, pread64, (int fd, void *buf, size_t len, off_t offset))
 	if (pl_touch(buf, len, true) < 0)
 		return pl_result(-EFAULT);
 	return PL_EITHER(fd, EBADF, pl_serve_pread(fd, buf, len, offset),
-			 NEXT(pread64)(fd, buf, len, offset));
+			 next_pread(fd, buf, len, offset));
 }
 INTERPOSE_ALSO(pread, pread64);
 INTERPOSE_ALSO(__pread64, pread64);

@@ -22,8 +22,8 @@ long pl_serve(long number, const long arguments[6]);
 
 /* open.c */
 long pl_serve_openat(int dirfd, const char *path, int flags);
-/* fd is what the kernel opened: it may be a face, by way of /proc. */
-long pl_serve_opened(int fd, int flags);
+/* r is what the kernel said: it may have found a face, by way of /proc. */
+long pl_serve_opened(int dirfd, const char *path, int flags, long r);
 /* read.c, write.c; offset -1: the descriptor's own */
 long pl_serve_read(int fd, void *buf, size_t len);
 long pl_serve_pread(int fd, void *buf, size_t len, off_t offset);

@@ -13,20 +13,15 @@
 #include "preload/filter.h"
 #include "preload/serve.h"
 
-/* The kernel's call, whose result may be a descriptor of a face. */
-static long opened(long number, const long a[6], int flags)
-{
-	long fd = pl_syscall(number, (const unsigned long *)a);
-
-	return fd < 0 ? fd : pl_serve_opened((int)fd, flags);
-}
-
 static long serve_open(long number, const long a[6], int dirfd,
 		       const char *path, int flags)
 {
 	long r = pl_serve_openat(dirfd, path, flags);
 
-	return r == PL_PASS ? opened(number, a, flags) : r;
+	if (r != PL_PASS)
+		return r;
+	r = pl_syscall(number, (const unsigned long *)a);
+	return pl_serve_opened(dirfd, path, flags, r);
 }
 
 static long serve_openat2(const long a[6])

@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "preload/bytes.h"
+#include "preload/call.h"
 #include "preload/seek.h"
 #include "preload/serve.h"
 #include "preload/size.h"
@@ -98,12 +99,29 @@ long pl_serve_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 	return pl_bytes_writev(&face, iov, n, (uint64_t)offset);
 }
 
+/* From memory of ours, which is touched, libc's call would only be caught. */
+static ssize_t next_write(int fd, const void *buf, size_t len)
+{
+	const unsigned long args[6] = { PL_LONGS(fd, buf, len) };
+
+	return pl_in_arena(buf) ? pl_result(pl_call(SYS_write, args))
+				: NEXT(write)(fd, buf, len);
+}
+
+static ssize_t next_pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+	const unsigned long args[6] = { PL_LONGS(fd, buf, len, offset) };
+
+	return pl_in_arena(buf) ? pl_result(pl_call(SYS_pwrite64, args))
+				: NEXT(pwrite64)(fd, buf, len, offset);
+}
+
 /* The kernel refuses to write a sealed memfd with EPERM. */
 INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len))
 {
 	(void)pl_touch(buf, len, false);
 	return PL_EITHER(fd, EPERM, pl_serve_write(fd, buf, len),
-			 NEXT(write)(fd, buf, len));
+			 next_write(fd, buf, len));
 }
 INTERPOSE_ALSO(__write, write);
 
@@ -112,7 +130,7 @@ INTERPOSE(ssize_t, pwrite64,
 {
 	(void)pl_touch(buf, len, false);
 	return PL_EITHER(fd, EPERM, pl_serve_pwrite(fd, buf, len, offset),
-			 NEXT(pwrite64)(fd, buf, len, offset));
+			 next_pwrite(fd, buf, len, offset));
 }
 INTERPOSE_ALSO(pwrite, pwrite64);
 INTERPOSE_ALSO(__pwrite64, pwrite64);
