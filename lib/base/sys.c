@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
@@ -155,6 +157,40 @@ static ssize_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset)
 			  OFFSET_ARGS(offset), 0);
 }
 
+static ssize_t sys_read(int fd, void *buf, size_t len)
+{
+	return mf_syscall(SYS_read, fd, (long)buf, (long)len, 0, 0, 0);
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t len)
+{
+	return mf_syscall(SYS_write, fd, (long)buf, (long)len, 0, 0, 0);
+}
+
+static int sys_userfaultfd(int flags)
+{
+	return (int)mf_syscall(SYS_userfaultfd, flags, 0, 0, 0, 0, 0);
+}
+
+static int sys_eventfd(void)
+{
+	return (int)mf_syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0,
+			       0, 0, 0);
+}
+
+static int sys_epoll_create(void)
+{
+	return (int)mf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
+}
+
+static int sys_epoll_add(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return (int)mf_syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd,
+			       (long)&event, 0, 0);
+}
+
 static int sys_sigaltstack(const stack_t *ss, stack_t *old)
 {
 	return (int)mf_syscall(SYS_sigaltstack, (long)ss, (long)old, 0, 0, 0,
@@ -191,6 +227,12 @@ struct mf_sys mf_sys = {
 	.ioctl = sys_ioctl,
 	.pread = sys_pread,
 	.pwrite = sys_pwrite,
+	.read = sys_read,
+	.write = sys_write,
+	.userfaultfd = sys_userfaultfd,
+	.eventfd = sys_eventfd,
+	.epoll_create = sys_epoll_create,
+	.epoll_add = sys_epoll_add,
 	.sigaltstack = sys_sigaltstack,
 	.sigaction = mf_raw_sigaction,
 	.calloc = calloc,

@@ -42,6 +42,14 @@ struct mf_sys {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*pread)(int fd, void *buf, size_t len, uint64_t offset);
 	ssize_t (*pwrite)(int fd, const void *buf, size_t len, uint64_t offset);
+	/* No call waits: descriptors are non-blocking. */
+	ssize_t (*read)(int fd, void *buf, size_t len);
+	ssize_t (*write)(int fd, const void *buf, size_t len);
+	int (*userfaultfd)(int flags);
+	/* Non-blocking, close-on-exec. */
+	int (*eventfd)(void);
+	int (*epoll_create)(void);
+	int (*epoll_add)(int epoll, int fd, uint32_t events);
 	int (*sigaltstack)(const stack_t *ss, stack_t *old);
 	int (*sigaction)(int sig, const struct sigaction *act,
 			 struct sigaction *old);

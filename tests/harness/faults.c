@@ -131,6 +131,37 @@ static ssize_t f_pwrite(int fd, const void *buf, size_t len, uint64_t offset)
 			       : real.pwrite(fd, buf, len, offset);
 }
 
+static ssize_t f_read(int fd, void *buf, size_t len)
+{
+	return fails("read") ? -run->error : real.read(fd, buf, len);
+}
+
+static ssize_t f_write(int fd, const void *buf, size_t len)
+{
+	return fails("write") ? -run->error : real.write(fd, buf, len);
+}
+
+static int f_userfaultfd(int flags)
+{
+	return fails("userfaultfd") ? -run->error : real.userfaultfd(flags);
+}
+
+static int f_eventfd(void)
+{
+	return fails("eventfd") ? -run->error : real.eventfd();
+}
+
+static int f_epoll_create(void)
+{
+	return fails("epoll_create") ? -run->error : real.epoll_create();
+}
+
+static int f_epoll_add(int epoll, int fd, uint32_t events)
+{
+	return fails("epoll_add") ? -run->error
+				  : real.epoll_add(epoll, fd, events);
+}
+
 static int f_sigaltstack(const stack_t *ss, stack_t *old)
 {
 	return fails("sigaltstack") ? -run->error : real.sigaltstack(ss, old);
@@ -169,6 +200,12 @@ static const struct mf_sys failing = {
 	.ioctl = f_ioctl,
 	.pread = f_pread,
 	.pwrite = f_pwrite,
+	.read = f_read,
+	.write = f_write,
+	.userfaultfd = f_userfaultfd,
+	.eventfd = f_eventfd,
+	.epoll_create = f_epoll_create,
+	.epoll_add = f_epoll_add,
 	.sigaltstack = f_sigaltstack,
 	.sigaction = f_sigaction,
 	.calloc = f_calloc,
