@@ -16,7 +16,6 @@
 #include "fault/signal.h"
 #include "fault/thread.h"
 #include "map/map.h"
-#include "mm/uaccess.h"
 
 #define AHEAD_DEFAULT (UINT64_C(1) << 20)
 
@@ -248,5 +247,5 @@ size_t mfill_copy_nofault(void *dst, const void *src, size_t len)
 {
 	if (mf_signal_install_once() < 0)
 		return len;
-	return mf_copy_nofault(dst, src, len);
+	return mf_fault_copy(dst, src, len);
 }

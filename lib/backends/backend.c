@@ -16,6 +16,7 @@
 
 static const struct mf_backend *const backends[] = {
 	&mf_backend_guard,
+	&mf_backend_uffd,
 	&mf_backend_mprotect,
 };
 
@@ -31,8 +32,6 @@ int mf_backend_choose(int id, const struct mf_backend **ret)
 		if (id != MFILL_BACKEND_AUTO)
 			return -EOPNOTSUPP;
 	}
-	if (id == MFILL_BACKEND_UFFD)
-		return -EOPNOTSUPP;
 	return id == MFILL_BACKEND_AUTO ? -EOPNOTSUPP : -EINVAL;
 }
 

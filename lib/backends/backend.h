@@ -11,6 +11,7 @@
 
 extern const struct mf_backend mf_backend_guard;
 extern const struct mf_backend mf_backend_mprotect;
+extern const struct mf_backend mf_backend_uffd;
 
 /*
  * The backend for an enum mfill_backend value; AUTO picks the best one that

@@ -14,13 +14,11 @@
 #include <sys/mman.h>
 
 #include "backends/backend.h"
+#include "backends/uffd.h"
 #include "base/cleanup.h"
 #include "base/sys.h"
 #include "base/syscall.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
+#include "base/userfaultfd.h"
 
 static int try_memfd(void)
 {
@@ -37,6 +35,16 @@ static int try_guard(void)
 static int try_mprotect(void)
 {
 	return mf_backend_mprotect.probe();
+}
+
+static int try_uffd_inline(void)
+{
+	return mf_backend_uffd.probe();
+}
+
+static int try_uffd_thread(void)
+{
+	return mf_uffd_probe_messages();
 }
 
 static int try_wipeonfork(void)
@@ -62,10 +70,9 @@ static int try_seccomp(void)
 			       (long)&action, 0, 0, 0);
 }
 
-static int try_userfaultfd(long flags)
+static int try_userfaultfd(int flags)
 {
-	int fd = (int)mf_syscall(SYS_userfaultfd, O_CLOEXEC | flags, 0, 0, 0, 0,
-				 0);
+	int fd = mf_sys.userfaultfd(O_CLOEXEC | flags);
 
 	if (fd >= 0)
 		(void)mf_sys.close(fd);
@@ -125,6 +132,20 @@ static const struct facility facilities[] = {
 	  "hides pages where guard markers are missing",
 	  try_mprotect,
 	  { { EOPNOTSUPP, "PROT_NONE has no effect: emulated", "" },
+	    { 0, "the kernel refuses it", "" } } },
+	{ "uffd",
+	  "hides pages by userfaultfd, fills in the faulting thread",
+	  try_uffd_inline,
+	  { { EOPNOTSUPP,
+	      "userfaultfd is refused, or cannot do MINOR faults of memfds",
+	      "see userfaultfd-user; use Linux 5.13 or later" },
+	    { 0, "the kernel refuses it", "" } } },
+	{ "uffd-thread",
+	  "the same with handler threads",
+	  try_uffd_thread,
+	  { { EOPNOTSUPP,
+	      "userfaultfd is refused, or cannot say that a page failed",
+	      "see userfaultfd-user; use Linux 6.6 or later" },
 	    { 0, "the kernel refuses it", "" } } },
 	{ "wipeonfork",
 	  "notices a child that was made without fork()",

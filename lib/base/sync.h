@@ -54,7 +54,17 @@
 __attribute__((weak)) uint32_t mf_tsan_fence;
 #define mf_fence() \
 	((void)__atomic_fetch_add(&mf_tsan_fence, 1, __ATOMIC_SEQ_CST))
+/*
+ * From here on believe the thread: what orders it after others went through
+ * the kernel, as a page fault of theirs does that becomes a message to it.
+ */
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+#define mf_tsan_trust_thread()                               \
+	(AnnotateIgnoreReadsBegin(__FILE__, __LINE__),       \
+	 AnnotateIgnoreWritesBegin(__FILE__, __LINE__))
 #else
+#define mf_tsan_trust_thread() ((void)0)
 #define mf_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 /* Between a thread and its own signal handler. */

@@ -11,15 +11,18 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "backends/uffd.h"
 #include "base/lockrank.h"
 #include "fault/thread.h"
 #include "fault/wait.h"
 #include "mm/buffer.h"
 #include "mm/fill.h"
+#include "mm/uaccess.h"
 
 static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
-			struct mf_store *store, const struct mf_region *region,
+			struct mf_store *store, struct mf_region *region,
 			uint64_t generation, uint32_t unit)
 {
 	void *buf = mf_buffer_get(me, (size_t)store->unit);
@@ -35,8 +38,8 @@ static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
 }
 
 int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
-		  const struct mf_region *region, uint64_t generation,
-		  uint32_t unit, bool ahead)
+		  struct mf_region *region, uint64_t generation, uint32_t unit,
+		  bool ahead)
 {
 	uint32_t word;
 	int r;
@@ -74,14 +77,20 @@ struct job {
 	struct mf_region *region;
 	uint64_t generation;
 	bool here; /* in this thread, whatever the region's delivery */
+	/* For a thread that sleeps in the kernel: do not wait, say -EBUSY. */
+	bool message;
+	struct mf_slot *waiter; /* that thread's; NULL: not known */
 };
 
 static int fill(const struct job *job, uint32_t unit)
 {
 	struct mf_view *view = job->region->view;
+	uint32_t word = mf_page_word(view->store, unit);
 
-	if (mf_page_state(mf_page_word(view->store, unit)) == MF_PAGE_FILLED)
+	if (mf_page_state(word) == MF_PAGE_FILLED)
 		return 0;
+	if (job->message && mf_page_state(word) == MF_PAGE_FILLING)
+		return mf_wait_stand_in(view->store, unit, word, job->waiter);
 	if (view->delivery == MFILL_DELIVER_THREAD && !job->here)
 		return mf_pool_fault(job->me, job->region, job->generation,
 				     unit);
@@ -98,9 +107,9 @@ static void fill_around(const struct job *job, uint32_t unit, uint32_t *first,
 {
 	uint32_t low = unit, high = unit;
 
-	while (high < *last && fill(job, high + 1) == 0)
+	while (high < *last && fill(job, high + 1) >= 0)
 		high++;
-	while (low > *first && fill(job, low - 1) == 0)
+	while (low > *first && fill(job, low - 1) >= 0)
 		low--;
 	*first = low;
 	*last = high;
@@ -130,7 +139,7 @@ static int tell(const struct mf_store *store, uint32_t unit, int error)
 {
 	uint64_t start;
 
-	if (store->failed && error != -EAGAIN) {
+	if (store->failed && error != -EAGAIN && error != -EBUSY) {
 		(void)mf_store_unit_range(store, unit, &start);
 		store->failed(store, start, error);
 	}
@@ -144,6 +153,8 @@ static int fill_and_open(const struct job *job, uint32_t unit)
 
 	if (r < 0)
 		return tell(job->region->view->store, unit, r);
+	if (r > 0)
+		return 0; /* and open already */
 	for (;;) {
 		now = span(job->region, unit, &first, &last);
 		fill_around(job, unit, &first, &last);
@@ -160,7 +171,11 @@ int mf_fault_require(struct mf_mm *mm, struct mf_slot *me,
 		     struct mf_region *region, uint64_t generation,
 		     uintptr_t start, size_t len)
 {
-	struct job job = { mm, me, region, generation, true };
+	struct job job = { .mm = mm,
+			   .me = me,
+			   .region = region,
+			   .generation = generation,
+			   .here = true };
 	uintptr_t end = start + len;
 	uint32_t last;
 	int r = 0;
@@ -233,6 +248,85 @@ int mf_fault(uintptr_t addr, enum mf_access access)
 	}
 	mf_region_put(job.region);
 	return r;
+}
+
+int mf_fault_message(struct mf_mm *mm, struct mf_slot *me,
+		     struct mf_region *region, uint64_t generation,
+		     uintptr_t addr, struct mf_slot *waiter)
+{
+	struct job job = {
+		.mm = mm,
+		.me = me,
+		.region = region,
+		.generation = generation,
+		.here = true,
+		.message = true,
+		.waiter = waiter,
+	};
+	struct mf_store *store = region->view->store;
+	uint32_t unit = mf_region_unit(region, addr);
+	uint64_t start = now_ns();
+	int r;
+
+	r = fill_and_open(&job, unit);
+	if (r == 0) {
+		count_fault(store, now_ns() - start);
+		mf_pool_readahead(region, generation, unit);
+	}
+	return r;
+}
+
+/*
+ * How much of [addr, addr + len), at most a page, can be touched without a
+ * wait. A page that the store has is opened for that.
+ */
+static size_t without_wait(struct mf_mm *mm, struct mf_slot *me, uintptr_t addr,
+			   size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t generation;
+	struct mf_region *region = mf_mm_get(mm, me, addr, &generation);
+	uint32_t unit;
+	int r = 0;
+
+	if (len > page - addr % page)
+		len = page - addr % page;
+	if (region && mf_uffd_waits(region->view)) {
+		unit = mf_region_unit(region, addr);
+		r = -EAGAIN;
+		if (mf_page_state(mf_page_word(region->view->store, unit)) ==
+		    MF_PAGE_FILLED)
+			r = mf_fill_open(mm, me, region, generation, unit,
+					 unit);
+	}
+	mf_region_put(region);
+	return r < 0 ? 0 : len;
+}
+
+size_t mf_fault_copy(void *dst, const void *src, size_t len)
+{
+	struct mf_slot *me;
+	struct mf_mm *mm;
+
+	if (!mf_uffd_may_wait())
+		return mf_copy_nofault(dst, src, len);
+	me = mf_slot_self();
+	mm = mf_mm_self();
+	if (!me || !mm)
+		return len;
+	while (len > 0) {
+		size_t step = without_wait(mm, me, (uintptr_t)src, len);
+		size_t left;
+
+		step = without_wait(mm, me, (uintptr_t)dst, step);
+		left = step ? mf_copy_nofault(dst, src, step) : 0;
+		dst = (char *)dst + (step - left);
+		src = (const char *)src + (step - left);
+		len -= step - left;
+		if (step == 0 || left > 0)
+			break;
+	}
+	return len;
 }
 
 int mf_fault_store(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,

@@ -33,13 +33,32 @@ enum mf_access {
 int mf_fault(uintptr_t addr, enum mf_access access);
 
 /*
+ * A fault that the kernel told us of by a message: waiter is the slot of the
+ * thread that sleeps in the kernel, or NULL. The caller holds a reference on
+ * the region. Never waits for another thread's fill:
+ *
+ *   0        the page is there, and who waited is awake
+ *   -EBUSY   somebody is filling it: try again in a moment
+ *   else     as mf_fault()
+ */
+int mf_fault_message(struct mf_mm *mm, struct mf_slot *me,
+		     struct mf_region *region, uint64_t generation,
+		     uintptr_t addr, struct mf_slot *waiter);
+
+/*
+ * As mfill_copy_nofault(): also where the kernel would wait for a handler
+ * thread, whatever is switched off.
+ */
+size_t mf_fault_copy(void *dst, const void *src, size_t len);
+
+/*
  * Fill one unit, in this thread, waiting if another does. The caller holds a
  * reference on the region, or without one (NULL) on the store. ahead: nobody
- * asked for it yet.
+ * asked for it yet. 1: it is filled and open in the region.
  */
 int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
-		  const struct mf_region *region, uint64_t generation,
-		  uint32_t unit, bool ahead);
+		  struct mf_region *region, uint64_t generation, uint32_t unit,
+		  bool ahead);
 
 /*
  * Fill and open what the region has in [start, start + len) because the caller

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/uffd.h"
 #include "fault/context.h"
 #include "fault/fault.h"
 #include "fault/previous.h"
@@ -33,16 +34,15 @@ static bool is_hardware(const siginfo_t *info)
 	return info->si_code > 0;
 }
 
-/* A source failed: what a program sees when a mapped file cannot be read. */
-static void raise_bus(uintptr_t addr, ucontext_t *uc)
+static void raise_as(int sig, int code, uintptr_t addr, ucontext_t *uc)
 {
 	siginfo_t info;
 
 	memset(&info, 0, sizeof(info));
-	info.si_signo = SIGBUS;
-	info.si_code = BUS_ADRERR;
+	info.si_signo = sig;
+	info.si_code = code;
 	info.si_addr = (void *)addr;
-	mf_signal_forward(SIGBUS, &info, uc);
+	mf_signal_forward(sig, &info, uc);
 }
 
 /*
@@ -84,17 +84,46 @@ static int serve_fault(siginfo_t *info, ucontext_t *uc)
 	unsigned before;
 	int r;
 
-	/* The kernel knows no address: a wild pointer, never a page of ours. */
-	if (info->si_code != SEGV_MAPERR && info->si_code != SEGV_ACCERR)
-		return -ENOENT;
 	if (mf_pagefault_disabled())
 		return -ENOENT;
 	before = mf_signals_enter_handler();
 	r = -ENOENT;
-	if (mf_mm_has(fault.addr))
+	if (mf_mm_has(fault.addr)) {
+		/* Here both exist. */
+		mf_uffd_enter(mf_mm_self(), mf_slot_self());
 		r = mf_stack_call(serve, &fault, &uc->uc_stack);
+	}
 	mf_signals_leave_handler(before);
 	return r < 0 ? r : fault.result;
+}
+
+/*
+ * A SIGBUS where the kernel's userfaultfd hides pages: a missing page, or one
+ * that a handler thread could not fill. -ENOENT: not ours.
+ */
+static int serve_bus(siginfo_t *info, ucontext_t *uc)
+{
+	uintptr_t addr = (uintptr_t)info->si_addr;
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
+	enum mf_uffd_bus kind = MF_UFFD_FOREIGN;
+	struct mf_region *region;
+	uint64_t generation;
+	unsigned before;
+
+	if (!me || !mm || mf_pagefault_disabled())
+		return -ENOENT;
+	before = mf_signals_enter_handler();
+	region = mf_mm_get(mm, me, addr, &generation);
+	if (region)
+		kind = mf_uffd_bus(region->view);
+	if (kind == MF_UFFD_FAILED)
+		mf_uffd_forgive(mm, me, addr);
+	mf_region_put(region);
+	mf_signals_leave_handler(before);
+	if (kind == MF_UFFD_FAILED)
+		return -EIO; /* what the source said is not known any more */
+	return kind == MF_UFFD_FAULT ? serve_fault(info, uc) : -ENOENT;
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -108,15 +137,24 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		mf_context_set_ip(uc, fixup);
 		return;
 	}
+	if (sig == SIGBUS && is_hardware(info))
+		r = serve_bus(info, uc);
 	if (sig == SIGSEGV && is_hardware(info)) {
-		r = serve_fault(info, uc);
+		/* Otherwise a wild pointer, whose address the kernel lacks. */
+		if (info->si_code == SEGV_MAPERR ||
+		    info->si_code == SEGV_ACCERR)
+			r = serve_fault(info, uc);
 		if (r == -ENOENT && may_be_late(ip, (uintptr_t)info->si_addr))
 			r = 0;
 	}
-	if (r == -ENOENT || r == -EACCES)
+	if (r == -EACCES && sig == SIGBUS)
+		/* The kernel looks whether it is there before whether it may */
+		raise_as(SIGSEGV, SEGV_ACCERR, (uintptr_t)info->si_addr, uc);
+	else if (r == -ENOENT || r == -EACCES)
 		mf_signal_forward(sig, info, uc);
 	else if (r < 0 && r != -EAGAIN)
-		raise_bus((uintptr_t)info->si_addr, uc);
+		/* What a program sees when a mapped file cannot be read. */
+		raise_as(SIGBUS, BUS_ADRERR, (uintptr_t)info->si_addr, uc);
 	errno = saved_errno;
 }
 

@@ -168,3 +168,26 @@ int mf_wait_unit(struct mf_store *store, uint32_t unit, uint32_t word,
 	mf_wait_clear(me);
 	return r;
 }
+
+int mf_wait_stand_in(struct mf_store *store, uint32_t unit, uint32_t word,
+		     struct mf_slot *waiter)
+{
+	struct mf_slot *owner = mf_world_slot(mf_world(), mf_page_owner(word));
+
+	mf_add_relaxed(&store->header->waits, 1);
+	if (!fills(owner, mf_page_ref(store, unit)) ||
+	    !mf_slot_alive(mf_page_owner(word))) {
+		(void)mf_page_take_over(store, unit, word);
+		return -EBUSY;
+	}
+	if (!waiter)
+		return -EBUSY;
+	publish(waiter, mf_page_ref(store, unit), mf_page_owner(word) + 1);
+	mf_fence();
+	return closes_cycle(mf_page_owner(word), waiter) ? -EDEADLK : -EBUSY;
+}
+
+void mf_wait_stand_down(struct mf_slot *waiter, uint64_t page)
+{
+	(void)mf_cas(&waiter->waits, &page, 0);
+}

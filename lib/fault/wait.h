@@ -29,4 +29,14 @@ void mf_wait_set_owner(struct mf_slot *waiter, uint64_t page,
 		       struct mf_slot *owner);
 void mf_wait_clear(struct mf_slot *me);
 
+/*
+ * For a thread that sleeps in the kernel (waiter, or NULL when nobody knows
+ * which): the unit is FILLING, word is how it was seen. -EBUSY: not for ever,
+ * look again later. -EDEADLK: its filler waits for the waiter.
+ */
+int mf_wait_stand_in(struct mf_store *store, uint32_t unit, uint32_t word,
+		     struct mf_slot *waiter);
+/* That thread waits for the page no longer. */
+void mf_wait_stand_down(struct mf_slot *waiter, uint64_t page);
+
 #endif

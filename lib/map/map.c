@@ -14,6 +14,7 @@
 #include "backends/backend.h"
 #include "base/sys.h"
 #include "fault/fault.h"
+#include "fault/reader.h"
 #include "fault/signal.h"
 #include "fault/thread.h"
 
@@ -121,13 +122,14 @@ static int map_view(struct mf_mm *mm, struct mf_slot *me,
 	return r;
 }
 
-/* Whatever will serve the view's faults is running. */
-static int start_service(const struct mf_view *view)
+/* The threads that will serve the view's faults are running. */
+static int start_threads(const struct mf_view *view)
 {
-	int r = mf_signal_install();
+	bool thread = view->delivery == MFILL_DELIVER_THREAD;
+	bool messages = thread && view->backend == &mf_backend_uffd;
+	int r = messages ? mf_reader_start() : 0;
 
-	if (r == 0 &&
-	    (view->delivery == MFILL_DELIVER_THREAD || view->readahead > 0))
+	if (r == 0 && ((thread && !messages) || view->readahead > 0))
 		r = mf_pool_start();
 	return r;
 }
@@ -146,13 +148,17 @@ static int build_view(struct mf_mm *mm, struct mf_slot *me,
 	view->readahead = request->readahead;
 	view->store_offset = request->offset;
 	view->store = mf_store_get(request->store);
-	r = start_service(view);
+	r = mf_signal_install();
 	if (r == 0)
 		r = mf_backend_choose(request->backend, &view->backend);
-	if (r == 0)
-		r = map_view(mm, me, request, view);
 	if (r < 0)
-		view->backend = NULL;
+		return r;
+	r = map_view(mm, me, request, view);
+	if (r < 0)
+		return r;
+	r = start_threads(view);
+	if (r < 0)
+		(void)mf_sys.munmap((void *)view->start, view->len);
 	return r;
 }
 

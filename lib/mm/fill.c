@@ -60,9 +60,27 @@ static int read_unit(struct mf_store *store, uint32_t unit, char *buf,
 	return 0;
 }
 
+/*
+ * Under the lock: into the store, and shown in the region where that costs
+ * nothing more. 1: it is shown.
+ */
+static int put_unit_bytes(struct mf_store *store, struct mf_region *region,
+			  uint64_t start, uint64_t len, const void *buf)
+{
+	uint64_t low = region ? mf_region_offset(region, region->start) : 0;
+
+	if (region && region->view->backend->copy && start >= low &&
+	    start + len <= low + region->len &&
+	    region->view->backend->copy(
+		    region, region->start + (uintptr_t)(start - low),
+		    (size_t)len, buf) == 0)
+		return 1;
+	return mf_store_write(store, buf, (size_t)len, start);
+}
+
 int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
-		   const struct mf_region *region, uint64_t generation,
-		   uint32_t unit, void *buf)
+		   struct mf_region *region, uint64_t generation, uint32_t unit,
+		   void *buf)
 {
 	uint64_t start, len;
 	int r = read_unit(store, unit, buf, &start, &len);
@@ -71,8 +89,8 @@ int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
 	if (r == 0)
 		r = look_again(mm, me, region, generation);
 	if (r == 0) {
-		r = mf_store_write(store, buf, (size_t)len, start);
-		if (r == 0)
+		r = put_unit_bytes(store, region, start, len, buf);
+		if (r >= 0)
 			mf_page_publish(store, unit, me);
 		mf_mm_read_unlock(mm, me);
 	}
@@ -81,36 +99,17 @@ int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
 	return r;
 }
 
-/* What the region shows of the store's [start, end). Never empty. */
-static uintptr_t window(const struct mf_region *region, uint64_t start,
-			uint64_t end, size_t *ret_len)
-{
-	uint64_t low = mf_region_offset(region, region->start);
-	uint64_t high = low + region->len;
-
-	if (start < low)
-		start = low;
-	if (end > high)
-		end = high;
-	*ret_len = (size_t)(end - start);
-	return region->start + (uintptr_t)(start - low);
-}
-
 int mf_fill_open(struct mf_mm *mm, struct mf_slot *me, struct mf_region *region,
 		 uint64_t generation, uint32_t first, uint32_t last)
 {
-	struct mf_store *store = region->view->store;
-	uint64_t start, ignored;
-	uint64_t end = mf_store_unit_range(store, last, &ignored);
-	uintptr_t addr;
 	size_t len;
+	uintptr_t start = mf_region_of_unit(region, first, &len);
+	uintptr_t end = mf_region_of_unit(region, last, &len) + len;
 	int r = look_again(mm, me, region, generation);
 
 	if (r < 0)
 		return r;
-	(void)mf_store_unit_range(store, first, &start);
-	addr = window(region, start, end, &len);
-	r = region->view->backend->open(region, addr, len);
+	r = region->view->backend->open(region, start, end - start);
 	mf_mm_read_unlock(mm, me);
 	return r;
 }

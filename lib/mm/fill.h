@@ -21,11 +21,14 @@
  * is filled, on which the caller holds a reference.
  *
  * buf: room for the unit, memory of ours that does not fault.
- * -EAGAIN: the region is not the one of that generation any more.
+ *
+ *   0        it is filled
+ *   1        and open in this process, all of it
+ *   -EAGAIN  the region is not the one of that generation any more
  */
 int mf_fill_source(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
-		   const struct mf_region *region, uint64_t generation,
-		   uint32_t unit, void *buf);
+		   struct mf_region *region, uint64_t generation, uint32_t unit,
+		   void *buf);
 
 /*
  * Open what the region has of the filled units first to last, in this process.

@@ -68,3 +68,19 @@ struct mf_region *mf_table_find(const struct mf_region_table *table,
 	region = table->regions[at - 1];
 	return addr - region->start < region->len ? region : NULL;
 }
+
+uintptr_t mf_region_of_unit(const struct mf_region *region, uint32_t unit,
+			    size_t *ret_len)
+{
+	uint64_t low = mf_region_offset(region, region->start);
+	uint64_t high = low + region->len;
+	uint64_t start;
+	uint64_t end = mf_store_unit_range(region->view->store, unit, &start);
+
+	if (start < low)
+		start = low;
+	if (end > high)
+		end = high;
+	*ret_len = (size_t)(end - start);
+	return region->start + (uintptr_t)(start - low);
+}

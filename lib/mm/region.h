@@ -24,8 +24,8 @@ struct mf_view;
  *
  * Promise: a page that open() was not called for is not readable; open() is
  * idempotent.
- * Context: open: any, the read lock held: it waits for nobody but another
- * opener of the same 2 MiB. settle and protect: the write lock held. The rest:
+ * Context: open, copy: any, the read lock held: they wait for nobody but
+ * another opener. settle and protect: the write lock held. The rest:
  * not in a signal handler.
  */
 struct mf_backend {
@@ -41,7 +41,17 @@ struct mf_backend {
 	void (*release)(struct mf_view *view);
 	/* Show [start, start + len), whole pages in the region, all filled. */
 	int (*open)(struct mf_region *region, uintptr_t start, size_t len);
-	/* The region is to be split here: have nothing that lies across. */
+	/*
+	 * NULL: cannot. Put bytes into the store, which has none there, and
+	 * show them in one go: all of [start, start + len). On failure the
+	 * store may have some of them, and open() must be called.
+	 */
+	int (*copy)(struct mf_region *region, uintptr_t start, size_t len,
+		    const void *buf);
+	/*
+	 * The region is to be split here: have nothing that lies across. NULL:
+	 * nothing ever does.
+	 */
 	int (*settle)(struct mf_region *region, uintptr_t split);
 	/* view->prot has changed: see to the open pages of the region. */
 	int (*protect)(struct mf_region *region);
@@ -97,6 +107,10 @@ static inline uint32_t mf_region_unit(const struct mf_region *region,
 	return mf_store_unit_at(region->view->store,
 				mf_region_offset(region, addr));
 }
+
+/* What the region shows of a unit that it has some of. */
+uintptr_t mf_region_of_unit(const struct mf_region *region, uint32_t unit,
+			    size_t *ret_len);
 
 struct mf_region_table {
 	size_t n, capacity;

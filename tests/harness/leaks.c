@@ -19,6 +19,15 @@ static bool is_permanent(const char *name)
 	return strstr(name, "/memfd:mfill-world") != NULL;
 }
 
+/* What backends/uffd.c and fault/reader.c have, with high numbers. */
+static bool is_permanent_fd(int fd, const char *name)
+{
+	return is_permanent(name) ||
+	       (fd >= 512 && (strcmp(name, "anon_inode:[userfaultfd]") == 0 ||
+			      strcmp(name, "anon_inode:[eventpoll]") == 0 ||
+			      strcmp(name, "anon_inode:[eventfd]") == 0));
+}
+
 static void fd_name(int fd, char *ret_name, size_t size)
 {
 	char path[64];
@@ -44,7 +53,7 @@ static void take_fds(struct mf_holdings *ret)
 		    fd >= MF_HOLDINGS_FDS)
 			continue;
 		fd_name(fd, name, sizeof(name));
-		ret->fds[fd] = !is_permanent(name);
+		ret->fds[fd] = !is_permanent_fd(fd, name);
 	}
 	closedir(dir);
 }

@@ -194,32 +194,59 @@ static int madvise_that_lies(void *addr, size_t len, int advice)
 	return 0;
 }
 
-static void assert_falls_back(int (*madvise_like)(void *, size_t, int))
+static int refuse_open(const char *path, int flags, mode_t mode)
+{
+	(void)path;
+	(void)flags;
+	(void)mode;
+	return -EACCES;
+}
+
+static int refused(int flags)
+{
+	(void)flags;
+	return -EPERM;
+}
+
+static void assert_falls_back(int (*madvise_like)(void *, size_t, int),
+			      bool userfaultfd, int backend)
 {
 	struct mf_pattern pattern = { .size = 16 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
-	int (*real)(void *, size_t, int) = mf_sys.madvise;
+	struct mf_sys real = mf_sys;
 	struct mfill_stats stats;
 	char *map;
 
 	mf_sys.madvise = madvise_like;
+	if (!userfaultfd) {
+		mf_sys.userfaultfd = refused;
+		mf_sys.open = refuse_open;
+	}
 	map = map_with(&pattern, MFILL_BACKEND_AUTO);
 	ck_assert_ptr_null(map_with(&pattern, MFILL_BACKEND_GUARD));
-	mf_sys.madvise = real;
+	mf_sys = real;
 	ck_assert(mf_pattern_matches(map, 0, 16 * PAGE));
 	ck_assert_int_eq(mfill_stats(map, &stats, sizeof(stats)), 0);
-	ck_assert_int_eq(stats.backend, MFILL_BACKEND_MPROTECT);
+	ck_assert_int_eq(stats.backend, backend);
 	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 
-TEST(a_kernel_without_guards_gets_mprotect)
+TEST(a_kernel_without_guards_gets_userfaultfd)
 {
-	assert_falls_back(madvise_without_guards);
+	if (mf_backend_uffd.probe() < 0)
+		SKIP("userfaultfd");
+	assert_falls_back(madvise_without_guards, true, MFILL_BACKEND_UFFD);
+}
+
+TEST(a_kernel_without_either_gets_mprotect)
+{
+	assert_falls_back(madvise_without_guards, false,
+			  MFILL_BACKEND_MPROTECT);
 }
 
 TEST(an_emulator_that_ignores_advice_is_found_out)
 {
-	assert_falls_back(madvise_that_lies);
+	assert_falls_back(madvise_that_lies, false, MFILL_BACKEND_MPROTECT);
 }
 
 TEST(locked_memory_takes_no_guards_and_gets_mprotect)

@@ -22,6 +22,8 @@ static struct mfill_map_options ways[] = {
 	{ .backend = MFILL_BACKEND_GUARD, .delivery = MFILL_DELIVER_THREAD },
 	{ .backend = MFILL_BACKEND_MPROTECT, .delivery = MFILL_DELIVER_INLINE },
 	{ .backend = MFILL_BACKEND_MPROTECT, .delivery = MFILL_DELIVER_THREAD },
+	{ .backend = MFILL_BACKEND_UFFD, .delivery = MFILL_DELIVER_INLINE },
+	{ .backend = MFILL_BACKEND_UFFD, .delivery = MFILL_DELIVER_THREAD },
 };
 
 static char *map_way(struct mf_pattern *pattern, size_t way, size_t fill_size)

@@ -10,7 +10,8 @@
 #include "harness/pattern.h"
 #include "map/map.h"
 
-static const int backends[] = { MFILL_BACKEND_GUARD, MFILL_BACKEND_MPROTECT };
+static const int backends[] = { MFILL_BACKEND_GUARD, MFILL_BACKEND_MPROTECT,
+				MFILL_BACKEND_UFFD };
 #define MIB  ((size_t)1 << 20)
 #define PAGE ((size_t)4096)
 
