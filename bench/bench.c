@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +33,11 @@ void bench_must(int result, const char *what)
 		return;
 	fprintf(stderr, "%s: %s\n", what, strerror(-result));
 	exit(1);
+}
+
+void bench_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 uint32_t *bench_shuffled(uint32_t n)

@@ -41,6 +41,9 @@ double bench_median(double (*measure)(const void *arg), const void *arg);
 void bench_value(const char *name, double value, const char *unit,
 		 double at_most);
 
+/* This process must not outlive the one that made it. */
+void bench_die_with_parent(void);
+
 /* End the benchmark with a sentence when result is -errno. */
 void bench_must(int result, const char *what);
 

@@ -4,7 +4,8 @@
  *
  * The same steps without a library around them: SIGSEGV, the source's read()
  * into a private buffer, pwrite to the memfd, MADV_GUARD_REMOVE or mprotect.
- * One map, no locks, no claims, no errors.
+ * One map, no locks, no claims, no errors. Or the same with userfaultfd, on
+ * the same kind of memory.
  */
 #ifndef MF_BENCH_RAW_H
 #define MF_BENCH_RAW_H
@@ -15,6 +16,8 @@
 struct raw {
 	bool mprotect; /* instead of guards */
 	bool no_copy;  /* pwrite straight from the source's memory */
+	bool sigbus;   /* userfaultfd: SIGBUS and UFFDIO_COPY */
+	bool poll;     /* userfaultfd: a thread with poll, read, UFFDIO_COPY */
 	size_t size;   /* bytes in the map */
 	size_t unit;   /* bytes per fill, a power of two */
 };

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd.c - what does a fault cost where the kernel's userfaultfd serves it?
+ *
+ * A handler thread on an idle machine is woken on a processor that sleeps,
+ * which costs more than all the rest; so once more with the processors busy.
+ */
+#include "bench/bench.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bench/raw.h"
+
+#define PAGES 8192
+#define SIZE  ((size_t)PAGES * BENCH_PAGE)
+
+struct map {
+	int backend, delivery;
+	bool busy;
+	struct raw raw;
+};
+
+/* A process for each processor that runs when nobody else wants to. */
+static void keep_busy(void)
+{
+	struct sched_param none = { 0 };
+
+	for (long i = sysconf(_SC_NPROCESSORS_ONLN); i > 0; i--) {
+		if (fork() != 0)
+			continue;
+		bench_die_with_parent();
+		sched_setscheduler(0, SCHED_IDLE, &none);
+		for (;;)
+			__asm__ volatile("");
+	}
+}
+
+static double touch(const volatile char *view)
+{
+	uint32_t *order = bench_shuffled(PAGES);
+	uint64_t start = bench_now();
+
+	for (uint32_t i = 0; i < PAGES; i++)
+		(void)view[(size_t)order[i] * BENCH_PAGE];
+	start = bench_now() - start;
+	free(order);
+	return (double)start / PAGES;
+}
+
+static double with_raw(const void *arg)
+{
+	const struct map *map = arg;
+
+	if (map->busy)
+		keep_busy();
+	return touch(raw_map(&map->raw));
+}
+
+static double with_mfill(const void *arg)
+{
+	const struct map *map = arg;
+	const struct mfill_map_options options = {
+		.struct_size = sizeof(options),
+		.backend = map->backend,
+		.delivery = map->delivery,
+		.fill_size = BENCH_PAGE,
+		.readahead = MFILL_READAHEAD_OFF,
+	};
+	void *addr;
+
+	if (map->busy)
+		keep_busy();
+	bench_must(mfill_map(bench_source(SIZE), 0, SIZE, &options, &addr),
+		   "mfill_map");
+	return touch(addr);
+}
+
+#define RAW(kind, is_busy)                                                 \
+	{                                                                  \
+		.busy = (is_busy),                                         \
+		.raw = { .kind = true, .size = SIZE, .unit = BENCH_PAGE }, \
+	}
+#define MAP(which, how, is_busy)                                    \
+	{                                                           \
+		.backend = MFILL_BACKEND_##which,                   \
+		.delivery = MFILL_DELIVER_##how, .busy = (is_busy), \
+	}
+
+static const struct map raw_sigbus = RAW(sigbus, false);
+static const struct map raw_poll = RAW(poll, false);
+static const struct map raw_poll_busy = RAW(poll, true);
+static const struct map uffd_inline = MAP(UFFD, INLINE, false);
+static const struct map guard_inline = MAP(GUARD, INLINE, false);
+static const struct map uffd_thread = MAP(UFFD, THREAD, false);
+static const struct map guard_thread = MAP(GUARD, THREAD, false);
+static const struct map uffd_thread_busy = MAP(UFFD, THREAD, true);
+static const struct map guard_thread_busy = MAP(GUARD, THREAD, true);
+
+int main(void)
+{
+	static const struct bench_row rows[] = {
+		{ "inline: raw SIGBUS, UFFDIO_COPY", with_raw, &raw_sigbus, -1,
+		  0 },
+		{ "inline: mfill, uffd", with_mfill, &uffd_inline, 0, 1.2 },
+		{ "inline: mfill, guard", with_mfill, &guard_inline, 0, 0 },
+		{ "thread: raw poll, read, UFFDIO_COPY", with_raw, &raw_poll,
+		  -1, 0 },
+		{ "thread: mfill, uffd", with_mfill, &uffd_thread, 3, 1.15 },
+		{ "thread: mfill, guard", with_mfill, &guard_thread, 3, 0 },
+		{ "thread, busy: raw poll, read, UFFDIO_COPY", with_raw,
+		  &raw_poll_busy, -1, 0 },
+		{ "thread, busy: mfill, uffd", with_mfill, &uffd_thread_busy, 6,
+		  1.15 },
+		{ "thread, busy: mfill, guard", with_mfill, &guard_thread_busy,
+		  6, 0 },
+	};
+
+	bench_table("one random 4 KiB fault, from memory", "ns", rows,
+		    sizeof(rows) / sizeof(rows[0]));
+	return 0;
+}
