@@ -78,8 +78,8 @@ void mf_holdings_take(struct mf_holdings *ret)
 	take_mappings(ret);
 }
 
-bool mf_holdings_same(const struct mf_holdings *before, char *why,
-		      size_t why_size)
+static bool same_now(const struct mf_holdings *before, char *why,
+		     size_t why_size)
 {
 	struct mf_holdings now;
 	char name[128];
@@ -103,4 +103,16 @@ bool mf_holdings_same(const struct mf_holdings *before, char *why,
 		return false;
 	}
 	return true;
+}
+
+/* A handler thread may be about to drop what was unmapped meanwhile. */
+bool mf_holdings_same(const struct mf_holdings *before, char *why,
+		      size_t why_size)
+{
+	for (int i = 0; i < 20; i++) {
+		if (same_now(before, why, why_size))
+			return true;
+		usleep(5000);
+	}
+	return false;
 }
