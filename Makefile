@@ -83,7 +83,7 @@ bench:
 	@tools/setup build
 	@$(NINJA) build benchmarks
 	@set -e; for name in fault threads huge scatter uaccess mmap_lock \
-		filter uffd; do \
+		filter uffd preload-read; do \
 		[ ! -e build/bench/bench-$$name ] || \
 			build/bench/bench-$$name; done
 
