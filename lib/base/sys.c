@@ -24,6 +24,22 @@
 #define OFFSET_ARGS(offset) (long)(uint32_t)(offset), (long)((offset) >> 32)
 #endif
 
+#ifdef __SANITIZE_THREAD__
+/* Through libc, so that tsan forgets who used these addresses before. */
+static int sys_mmap(void *addr, size_t len, int prot, int flags, int fd,
+		    uint64_t offset, void **ret_addr)
+{
+	int saved = errno, r = 0;
+	void *ret = mmap(addr, len, prot, flags, fd, (off_t)offset);
+
+	if (ret == MAP_FAILED)
+		r = -errno;
+	else
+		*ret_addr = ret;
+	errno = saved;
+	return r;
+}
+#else
 static int sys_mmap(void *addr, size_t len, int prot, int flags, int fd,
 		    uint64_t offset, void **ret_addr)
 {
@@ -41,6 +57,7 @@ static int sys_mmap(void *addr, size_t len, int prot, int flags, int fd,
 	*ret_addr = (void *)ret;
 	return 0;
 }
+#endif
 
 static int sys_munmap(void *addr, size_t len)
 {
