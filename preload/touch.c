@@ -18,24 +18,25 @@
 #include "map/map.h"
 #include "mm/uaccess.h"
 
-#define GIB (UINT64_C(1) << 30)
-
 /*
  * Where neither kernel nor program put anything by themselves. On x86-64,
  * whatever vm.mmap_rnd_bits is, mappings grow down from above 0x6fff_…, up
  * from 0x2aaa_…, programs lie at 0x5555_… to 0x6555_…; runtimes that choose
- * addresses at random stay below 0x4000_…. On aarch64 the same thirds and
- * quarters of what it has: 48 bits, or 39.
+ * addresses at random stay below 0x4000_…. The end of what is left has room
+ * for most programs, and the thread and memory sanitizers take it for memory
+ * of the program, not for their own. On aarch64 the same thirds and quarters
+ * of what it has: 48 bits, or 39.
  */
 static const struct {
 	uint64_t start;
-	uint64_t size;
+	uint64_t end;
+	uint64_t first;
 } places[] = {
 #if defined(__x86_64__)
-	{ UINT64_C(0x440000000000), 16384 * GIB },
+	{ 0x4500ULL << 32, 0x5555ULL << 32, 0x5500ULL << 32 },
 #elif defined(__aarch64__)
-	{ UINT64_C(0x840000000000), 16384 * GIB },
-	{ UINT64_C(0x4000000000), 64 * GIB },
+	{ 0x8400ULL << 32, 0x9400ULL << 32, 0x8400ULL << 32 },
+	{ 0x0040ULL << 32, 0x0050ULL << 32, 0x0040ULL << 32 },
 #else
 #error "mfill does not know the address space of this processor"
 #endif
@@ -64,12 +65,14 @@ static bool is_address(uint64_t addr)
 int pl_arena_open(void)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		uint64_t start = places[i].start, size = places[i].size;
+		uint64_t start = places[i].start;
+		uint64_t size = places[i].end - start;
 		int r;
 
 		if (!is_address(start + size / 2))
 			continue;
-		r = mf_arena_reserve((uintptr_t)start, (size_t)size);
+		r = mf_arena_reserve((uintptr_t)start, (size_t)size,
+				     (uintptr_t)places[i].first);
 		if (r < 0)
 			return r;
 		pl_arena.first = (uint32_t)(start >> 32);

@@ -85,26 +85,13 @@ static int check_access(int fd, const struct pl_face *face, int prot, int flags)
 static int reserve(const struct pl_map *map, size_t len, int prot, int flags,
 		   uint64_t offset, void *addr, void **ret)
 {
-	uintptr_t from = mf_arena_start();
 	int fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
 	int ours = MAP_PRIVATE | MAP_NORESERVE;
 
-	if (fixed || !from)
+	if (fixed || !mf_arena_start())
 		return mf_sys.mmap(addr, len, prot, ours | fixed, map->face_fd,
 				   offset, ret);
-	for (;;) {
-		uintptr_t gap = mf_mm_gap(mf_mm_self(), mf_slot_self(), from,
-					  mf_arena_end(), len);
-		int r = -ENOMEM;
-
-		if (gap)
-			r = mf_sys.mmap((void *)gap, len, prot,
-					ours | MAP_FIXED_NOREPLACE,
-					map->face_fd, offset, ret);
-		if (r != -EEXIST)
-			return r;
-		from = gap + len;
-	}
+	return mf_arena_mmap(len, prot, ours, map->face_fd, offset, ret);
 }
 
 /* All that mmap() of a face asks for has been found right. */

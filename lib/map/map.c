@@ -20,9 +20,10 @@
 
 #define FOUR_GIB ((uint64_t)4 << 30)
 
-static uintptr_t arena_start, arena_end; /* fixed before the first view */
+/* Fixed before the first view. */
+static uintptr_t arena_start, arena_end, arena_first;
 
-int mf_arena_reserve(uintptr_t start, size_t size)
+int mf_arena_reserve(uintptr_t start, size_t size, uintptr_t first)
 {
 	if (start % FOUR_GIB || size % FOUR_GIB || size == 0 ||
 	    start + size < start)
@@ -30,6 +31,7 @@ int mf_arena_reserve(uintptr_t start, size_t size)
 	if (arena_start)
 		return -EEXIST;
 	arena_end = start + size;
+	arena_first = first;
 	arena_start = start;
 	return 0;
 }
@@ -49,36 +51,49 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Somewhere in the arena where nobody is, found by trying. */
-static int map_in_arena(struct mf_mm *mm, struct mf_slot *me, size_t len,
-			int flags, struct mf_store *store, uint64_t offset,
-			void **ret_addr)
+/* Where nobody is, found by trying. */
+static int mmap_from(uintptr_t from, size_t len, int prot, int flags, int fd,
+		     uint64_t offset, void **ret_addr)
 {
-	uintptr_t from = arena_start;
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
 
+	if (!me || !mm)
+		return -ENOMEM;
 	for (;;) {
 		uintptr_t gap = mf_mm_gap(mm, me, from, arena_end, len);
 		int r = -ENOMEM;
 
 		if (gap)
-			r = mf_sys.mmap((void *)gap, len, PROT_NONE,
-					flags | MAP_FIXED_NOREPLACE, store->fd,
-					offset, ret_addr);
+			r = mf_sys.mmap((void *)gap, len, prot,
+					flags | MAP_FIXED_NOREPLACE, fd, offset,
+					ret_addr);
 		if (r != -EEXIST)
 			return r;
 		from = gap + len; /* somebody else's: look behind it */
 	}
 }
 
-static int map_pages(struct mf_mm *mm, struct mf_slot *me,
-		     const struct mf_map_request *request, void **ret_addr)
+int mf_arena_mmap(size_t len, int prot, int flags, int fd, uint64_t offset,
+		  void **ret_addr)
+{
+	int r = mmap_from(arena_first, len, prot, flags, fd, offset, ret_addr);
+
+	if (r == -ENOMEM)
+		r = mmap_from(arena_start, len, prot, flags, fd, offset,
+			      ret_addr);
+	return r;
+}
+
+static int map_pages(const struct mf_map_request *request, void **ret_addr)
 {
 	int flags = (request->shared ? MAP_SHARED : MAP_PRIVATE) |
 		    MAP_NORESERVE;
 
 	if (arena_start && !request->fixed)
-		return map_in_arena(mm, me, request->length, flags,
-				    request->store, request->offset, ret_addr);
+		return mf_arena_mmap(request->length, PROT_NONE, flags,
+				     request->store->fd, request->offset,
+				     ret_addr);
 	if (request->fixed)
 		flags |= MAP_FIXED;
 	return mf_sys.mmap(request->address, request->length, PROT_NONE, flags,
@@ -97,11 +112,10 @@ static int choose_delivery(const struct mf_store *store, int asked)
 }
 
 /* A hidden view of the store, and the backend that will open it. */
-static int map_view(struct mf_mm *mm, struct mf_slot *me,
-		    const struct mf_map_request *request, struct mf_view *view)
+static int map_view(const struct mf_map_request *request, struct mf_view *view)
 {
 	void *start;
-	int r = map_pages(mm, me, request, &start);
+	int r = map_pages(request, &start);
 
 	if (r < 0)
 		return r;
@@ -134,8 +148,7 @@ static int start_threads(const struct mf_view *view)
 	return r;
 }
 
-static int build_view(struct mf_mm *mm, struct mf_slot *me,
-		      const struct mf_map_request *request,
+static int build_view(const struct mf_map_request *request,
 		      struct mf_view *view)
 {
 	int r = choose_delivery(request->store, request->delivery);
@@ -153,7 +166,7 @@ static int build_view(struct mf_mm *mm, struct mf_slot *me,
 		r = mf_backend_choose(request->backend, &view->backend);
 	if (r < 0)
 		return r;
-	r = map_view(mm, me, request, view);
+	r = map_view(request, view);
 	if (r < 0)
 		return r;
 	r = start_threads(view);
@@ -178,7 +191,7 @@ int mf_map(const struct mf_map_request *request, void **ret_addr)
 		return -ENOMEM;
 	if (request->fixed)
 		(void)mf_map_forget(request->address, request->length);
-	r = build_view(mm, me, request, view);
+	r = build_view(request, view);
 	if (r < 0) {
 		mf_view_free(view);
 		return r;

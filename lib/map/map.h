@@ -66,12 +66,19 @@ int mf_store_require(struct mf_store *store, uint64_t offset, uint64_t len);
 
 /*
  * From now on put views into one stretch of addresses, so that a seccomp
- * filter knows them by the high half of a pointer. start and size are
- * multiples of 4 GiB; start 0: anywhere. -EEXIST: there is something.
+ * filter knows them by the high half of a pointer: from first on as long as
+ * there is room, and then from start. start and size are multiples of 4 GiB.
+ * -EEXIST: there is one.
  */
-int mf_arena_reserve(uintptr_t start, size_t size);
+int mf_arena_reserve(uintptr_t start, size_t size, uintptr_t first);
 /* 0: there is no arena. */
 uintptr_t mf_arena_start(void);
 uintptr_t mf_arena_end(void);
+/*
+ * mmap() to where nobody is in the arena; flags without an address. -ENOMEM:
+ * no room. Not in a signal handler.
+ */
+int mf_arena_mmap(size_t len, int prot, int flags, int fd, uint64_t offset,
+		  void **ret_addr);
 
 #endif
