@@ -15,4 +15,10 @@
  */
 void pl_catch_start(enum pl_filter filter);
 
+/*
+ * Have the program's sanitizer ready: it replaces functions of libc that we
+ * use, and they crash before that. Before anything else of ours.
+ */
+void pl_sanitizers_start(void);
+
 #endif

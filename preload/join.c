@@ -16,7 +16,6 @@
 
 #include "base/mutex.h"
 #include "base/sys.h"
-#include "base/syscall.h"
 #include "mm/memfd.h"
 #include "preload/catch.h"
 #include "preload/preload.h"
@@ -322,6 +321,7 @@ __attribute__((constructor)) static void at_start(int argc, char **argv,
 {
 	(void)argc;
 	(void)argv;
+	pl_sanitizers_start();
 	join_once(environment);
 	if (pl_run.n_maps > 0)
 		pl_stdio_start();
