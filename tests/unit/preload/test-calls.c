@@ -5,69 +5,9 @@
  */
 #include "preload/calls.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
-#include "harness/harness.h"
-#include "mfill.h"
 #include "mm/uaccess.h"
-#include "preload/catch.h"
 #include "preload/sigsys.h"
-
-#define PAGE ((size_t)4096)
-
-/* Zeros: an empty string, no buffers, no time at all. */
-static int read_zeros(void *ctx, void *buf, size_t len, uint64_t offset)
-{
-	(void)ctx;
-	(void)offset;
-	memset(buf, 0, len);
-	return 0;
-}
-
-static int get_size(void *ctx, uint64_t *ret_size)
-{
-	(void)ctx;
-	*ret_size = 16 * PAGE;
-	return 0;
-}
-
-static char *map_of(int (*read)(void *, void *, size_t, uint64_t))
-{
-	struct mfill_source_ops ops = {
-		.struct_size = sizeof(ops),
-		.flags = MFILL_SOURCE_INLINE,
-		.read = read,
-		.get_size = get_size,
-	};
-	struct mfill_map_options options = {
-		.struct_size = sizeof(options),
-		.flags = MFILL_MAP_WRITE,
-		.fill_size = PAGE,
-		.readahead = MFILL_READAHEAD_OFF,
-	};
-	struct mfill_source *source;
-	void *map;
-
-	ck_assert_int_eq(mfill_source_new(&ops, NULL, &source), 0);
-	ck_assert_int_eq(mfill_map(source, 0, 16 * PAGE, &options, &map), 0);
-	mfill_source_put(source);
-	return map;
-}
-
-static void start_or_skip(enum pl_filter filter)
-{
-	pl_catch_start(filter);
-	if (pl_filter_install(filter) < 0)
-		SKIP("seccomp filters");
-}
+#include "unit/preload/arena.h"
 
 static bool is_filled(const char *page)
 {
@@ -129,7 +69,7 @@ TEST_WITHIN(every_call_of_the_table_finds_its_memory_filled, 60)
 {
 	int called = 0;
 
-	start_or_skip(PL_FILTER_ALL);
+	start(PL_FILTER_ALL);
 	for (long nr = 0; nr < PL_CALLS; nr++) {
 		char *map;
 		long args[6];
@@ -137,7 +77,8 @@ TEST_WITHIN(every_call_of_the_table_finds_its_memory_filled, 60)
 
 		if (!pl_calls[nr].args[0].what)
 			continue;
-		map = map_of(read_zeros);
+		/* Zeros: an empty string, no buffers, no time at all. */
+		map = arena_map(0, 0);
 		prepare(nr, map, args);
 		before = pl_sigsys_count();
 		(void)mf_syscall(nr, args[0], args[1], args[2], args[3],
@@ -148,7 +89,7 @@ TEST_WITHIN(every_call_of_the_table_finds_its_memory_filled, 60)
 		for (int i = 0; i < PL_CALL_ARGS; i++)
 			check_filled(nr, &pl_calls[nr].args[i], args);
 		close_pipe(nr, map);
-		ck_assert_int_eq(mfill_unmap(map), 0);
+		arena_unmap(map);
 		called++;
 	}
 	ck_assert_int_gt(called, 100);
