@@ -25,6 +25,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <utime.h>
+#include <wchar.h>
 
 #include "preload/next-calls.h"
 
@@ -136,6 +137,12 @@ typedef posix_spawn_file_actions_t pl_actions;
 	X(FILE *, fopen64, (const char *, const char *)) \
 	X(FILE *, freopen64, (const char *, const char *, FILE *)) \
 	X(FILE *, fdopen, (int, const char *)) \
+	X(wint_t, fgetwc, (FILE *)) \
+	X(wint_t, fgetwc_unlocked, (FILE *)) \
+	X(wchar_t *, fgetws, (wchar_t *, int, FILE *)) \
+	X(wchar_t *, __fgetws_chk, (wchar_t *, size_t, int, FILE *)) \
+	X(wint_t, ungetwc, (wint_t, FILE *)) \
+	X(int, fwide, (FILE *, int)) \
 	X(int, execve, (const char *, char *const[], char *const[])) \
 	X(int, execvpe, (const char *, char *const[], char *const[])) \
 	X(int, fexecve, (int, char *const[], char *const[])) \

@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "preload/face.h"
 #include "preload/serve.h"
+#include "preload/stream.h"
 
 /* The cookie is the descriptor. */
 static int fd_of(void *cookie)
@@ -51,6 +52,14 @@ static int on_close(void *cookie)
 	return close(fd_of(cookie));
 }
 
+/* libc keeps the table of a stream's functions right behind it. */
+static const void *table_of(const FILE *stream)
+{
+	return *(const void *const *)(stream + 1);
+}
+
+static const void *our_table; /* that of fopencookie() */
+
 static FILE *make_stream(int fd, const char *mode)
 {
 	static const cookie_io_functions_t functions = {
@@ -61,10 +70,19 @@ static FILE *make_stream(int fd, const char *mode)
 	};
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
 
+	if (!stream)
+		return NULL;
 	/* For fileno(); the functions of such a stream make no use of it. */
-	if (stream)
-		stream->_fileno = fd;
+	stream->_fileno = fd;
+	mf_store_relaxed(&our_table, table_of(stream));
 	return stream;
+}
+
+/* Others of fopencookie() have no number. */
+bool pl_stream_is_ours(const FILE *stream)
+{
+	return stream->_fileno >= 0 &&
+	       table_of(stream) == mf_load_relaxed(&our_table);
 }
 
 /* -1: not a mode. */
