@@ -120,7 +120,7 @@ int mf_index_frames(struct mf_indexing *indexing)
 	if (room.zstd && room.in && room.out)
 		r = index_all(indexing, &room);
 	else
-		mf_say("%s", strerror(ENOMEM));
+		mf_say("%s: %s", indexing->path, strerror(ENOMEM));
 	ZSTD_freeDCtx(room.zstd);
 	free(room.in);
 	free(room.out);

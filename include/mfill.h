@@ -88,6 +88,9 @@ struct mfill_source_ops {
  * -EINVAL  malformed URI, unknown option
  * -EPROTONOSUPPORT  unknown scheme
  * -EBADMSG the file is not what the scheme says (no seek table, corrupt)
+ * -EFBIG   it is cut into pieces too large to be read alone
+ * -ESTALE  the index beside it was made for other contents
+ * -ENAMETOOLONG  more than 8192 bytes
  * or what opening the file returned. mfill_source_open_why() has a sentence.
  *
  * May block. Not signal-safe. The caller owns one reference.
