@@ -7,8 +7,11 @@
 #include "harness/needs.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,6 +74,98 @@ void mf_test_needs_vfork(void)
 	waitpid(child, NULL, 0);
 	if (!shared)
 		SKIP("a vfork() that shares memory (not in qemu-user)");
+}
+
+/* An emulator that fails says so, in words that mean something in TAP. */
+static void be_quiet(void)
+{
+	close(1);
+	close(2);
+}
+
+void mf_test_needs_crashes(void)
+{
+	siginfo_t info;
+	int status = 0;
+	pid_t child = mf_test_fork();
+
+	if (child == 0) {
+		memset(&info, 0, sizeof(info));
+		info.si_signo = SIGSEGV;
+		info.si_code = SEGV_MAPERR;
+		be_quiet();
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSEGV,
+			&info);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
+		SKIP("a SIGSEGV with its cause from a process to itself (not "
+		     "in qemu-user)");
+}
+
+static void *until_killed(void *arg)
+{
+	(void)pause();
+	return arg;
+}
+
+static void *at_once(void *arg)
+{
+	return arg;
+}
+
+void mf_test_needs_threads_after_fork(void)
+{
+	pthread_t thread;
+	pid_t child;
+	int status;
+
+	/* In a child, so that the thread that waits is not left behind. */
+	child = mf_test_fork();
+	if (child == 0) {
+		be_quiet();
+		if (pthread_create(&thread, NULL, until_killed, NULL) != 0)
+			_exit(1);
+		child = fork();
+		if (child == 0)
+			_exit(pthread_create(&thread, NULL, at_once, NULL) !=
+			      0);
+		waitpid(child, &status, 0);
+		_exit(status != 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	if (status != 0)
+		SKIP("threads after fork() (not in qemu-user 7.2)");
+}
+
+void mf_test_needs_dontdump(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = memfd_create("needs-dontdump", MFD_CLOEXEC);
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	bool inside = false, works = false;
+	char line[512];
+	void *page;
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+	page = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	ck_assert(page != MAP_FAILED);
+	(void)madvise(page, size, MADV_DONTDUMP);
+	while (smaps && fgets(line, sizeof(line), smaps)) {
+		if (strstr(line, "needs-dontdump")) {
+			inside = true;
+		} else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+			works = strstr(line, " dd");
+			inside = false;
+		}
+	}
+	if (smaps)
+		fclose(smaps);
+	munmap(page, size);
+	close(fd);
+	if (!works)
+		SKIP("MADV_DONTDUMP (not in qemu-user)");
 }
 
 void mf_test_needs_wipe_on_fork(void)

@@ -18,6 +18,15 @@ void mf_test_needs_robust_mutexes(void);
 bool mf_test_has_robust_mutexes(void);
 /* A vfork() whose child writes to our memory; in qemu-user it is fork(). */
 void mf_test_needs_vfork(void);
+/*
+ * A crash that is handed back to the kernel as it came. qemu-user takes a
+ * signal like this for a bug of its own.
+ */
+void mf_test_needs_crashes(void);
+/* Threads in a child whose parent has threads. Some qemu-user ends there. */
+void mf_test_needs_threads_after_fork(void);
+/* MADV_DONTDUMP, and smaps to see it. qemu-user keeps the advice to itself. */
+void mf_test_needs_dontdump(void);
 /* Memory that is empty in a child made without fork(). */
 void mf_test_needs_wipe_on_fork(void);
 

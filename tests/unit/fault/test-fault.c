@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 
 #define PAGE ((size_t)4096)
@@ -86,6 +87,7 @@ TEST(a_failed_source_is_a_SIGBUS_and_can_be_tried_again)
 				      .flags = MFILL_SOURCE_INLINE,
 				      .error = -EIO };
 
+	mf_test_needs_crashes();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		pattern.failures = 1000;
@@ -136,6 +138,7 @@ TEST(writing_to_a_read_only_map_is_a_crash)
 	struct mf_pattern pattern = { .size = 4 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
 
+	mf_test_needs_crashes();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		ASSERT_DIES_BY(SIGSEGV, *(volatile char *)map = 1);
@@ -184,6 +187,7 @@ TEST(a_source_that_reads_the_page_it_fills_is_refused)
 				      .flags = MFILL_SOURCE_INLINE,
 				      .hook = read_other };
 
+	mf_test_needs_crashes();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		pattern.arg = map;
@@ -333,6 +337,7 @@ TEST(the_parent_of_a_vfork_goes_on)
 	struct mf_pattern pattern = { .size = 4 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
 
+	mf_test_needs_vfork();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		int status;
@@ -437,6 +442,7 @@ TEST(a_page_whose_filler_was_killed_is_filled_by_the_next)
 	struct mf_pattern pattern = { .size = 4 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
 
+	mf_test_needs_threads_after_fork();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		pattern.hook = die_inside;
@@ -459,6 +465,7 @@ TEST(a_map_unmapped_during_its_fill_is_a_foreign_fault)
 	struct mf_pattern pattern = { .size = 4 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
 
+	mf_test_needs_crashes();
 	FOR_WAYS(map, &pattern, PAGE)
 	{
 		pattern.hook = unmap_inside;

@@ -16,6 +16,7 @@
 
 #include "base/sigaction.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 
 #define PAGE ((size_t)4096)
@@ -140,6 +141,7 @@ static int status_of(void (*crash)(void), bool with_map)
 	TEST(crash##_is_the_same_with_a_map)                     \
 	{                                                        \
 		int plain = status_of(crash, false);             \
+		mf_test_needs_crashes();                         \
                                                                  \
 		ck_assert_int_ne(plain, 99 << 8);                \
 		ck_assert_int_eq(status_of(crash, true), plain); \
@@ -240,6 +242,7 @@ TEST(a_handler_for_one_signal_only_gets_one)
 	struct sigaction action = { .sa_sigaction = jump_out,
 				    .sa_flags = SA_SIGINFO | SA_RESETHAND };
 
+	mf_test_needs_crashes();
 	ck_assert_int_eq(sigaction(SIGSEGV, &action, NULL), 0);
 	ASSERT_DIES_BY(SIGSEGV, {
 		map_and_touch();
@@ -265,6 +268,7 @@ TEST(who_came_after_us_and_chains_to_us_makes_no_loop)
 	struct sigaction action = { .sa_sigaction = chain_on,
 				    .sa_flags = SA_SIGINFO };
 
+	mf_test_needs_crashes();
 	ASSERT_DIES_BY(SIGSEGV, {
 		map_and_touch();
 		sigaction(SIGSEGV, &action, &replaced);

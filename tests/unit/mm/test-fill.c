@@ -10,6 +10,7 @@
 
 #include "fault/fault.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 #include "map/map.h"
 #include "mm/uaccess.h"
@@ -239,6 +240,7 @@ TEST(zeros_are_zeros_and_poison_is_a_SIGBUS)
 	static const char zeros[PAGE];
 	char *map = bare_map();
 
+	mf_test_needs_crashes();
 	ck_assert_int_eq(mf_fill_zero(mf_mm_self(), mf_slot_self(),
 				      (uintptr_t)map, 2 * PAGE),
 			 2 * PAGE);

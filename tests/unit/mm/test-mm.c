@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 #include "map/map.h"
 
@@ -36,6 +37,7 @@ static char *map_with(int backend, unsigned flags)
 
 TEST(a_hole_is_gone_and_both_sides_live_on)
 {
+	mf_test_needs_crashes();
 	/* In the middle of a chunk, across chunks, and page by page. */
 	static const struct {
 		size_t at, len;
@@ -78,6 +80,7 @@ TEST(what_was_written_survives_a_cut_beside_it)
 
 TEST(a_piece_can_have_a_protection_of_its_own)
 {
+	mf_test_needs_crashes();
 	FOR_BACKENDS(map, MFILL_MAP_WRITE)
 	{
 		map[PAGE] = 1;
@@ -124,6 +127,7 @@ TEST(a_larger_view_holds_the_same_and_the_old_place_is_free)
 
 TEST(a_written_view_is_not_moved_without_what_was_written)
 {
+	mf_test_needs_crashes();
 	FOR_BACKENDS(map, MFILL_MAP_WRITE)
 	{
 		void *moved;
