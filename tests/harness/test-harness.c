@@ -191,11 +191,11 @@ static int waits_for_nothing(void)
 		(void)mf_sys.close(epoll);
 	if (event >= 0)
 		(void)mf_sys.close(event);
-	if (r >= 0)
+	if (r >= 0) {
 		r = event = mf_sys.userfaultfd(UFFD_USER_MODE_ONLY);
-	if (r >= 0)
 		(void)mf_sys.close(event);
-	/* Called, and that is what counts. */
+	}
+	/* Called, both of them, and that is what counts. */
 	return r == -EPERM || r == -ENOSYS ? 0 : r;
 }
 
