@@ -6,7 +6,7 @@
  * session and however its parents ended, and not longer: all of them are its
  * descendants, who become its children when they lose their parents. It is
  * in a session of its own, so no key at the terminal reaches it.
- * Context: a process of one thread.
+ * Context: a process of one thread, with all signals blocked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/syscall.h"
 #include "cli/run.h"
 
 struct broker {
@@ -92,24 +93,34 @@ static void set_environment(const struct mf_run *run)
 	set_preload(run);
 }
 
-/* A file without "#!" is the shell's, as for every other caller. */
-static void execute(const struct mf_run *run)
+/*
+ * Not through libc: this process may be in a run itself, and what is around us
+ * would put its own name in the place of ours.
+ */
+static int exec_raw(const char *path, char **args)
 {
+	return (int)mf_syscall(SYS_execve, (long)path, (long)args,
+			       (long)environ, 0, 0, 0);
+}
+
+/* A file without "#!" is the shell's, as for every other caller. -errno. */
+static int execute(const struct mf_run *run)
+{
+	int r = exec_raw(run->program, run->command);
 	size_t n = 0;
 	char **args;
 
-	(void)execv(run->program, run->command);
-	if (errno != ENOEXEC)
-		return;
+	if (r != -ENOEXEC)
+		return r;
 	while (run->command[n])
 		n++;
 	args = calloc(n + 2, sizeof(*args));
 	if (!args)
-		return;
+		return -ENOMEM;
 	args[0] = (char *)"sh";
 	args[1] = (char *)run->program;
 	memcpy(args + 2, run->command + 1, n * sizeof(*args));
-	(void)execv("/bin/sh", args);
+	return exec_raw("/bin/sh", args);
 }
 
 static _Noreturn void be_command(const struct mf_run *run,
@@ -121,8 +132,7 @@ static _Noreturn void be_command(const struct mf_run *run,
 		(void)signal(SIGCHLD, SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, &before->mask, NULL);
 	set_environment(run);
-	execute(run);
-	error = errno;
+	error = -execute(run);
 	(void)!write(news, &error, sizeof(error));
 	_exit(127);
 }
@@ -258,14 +268,9 @@ static void serve(struct broker *broker)
 /* Its own: the terminal, the parent's group and files are the command's. */
 static void become_daemon(const struct mf_run_before *before)
 {
-	static const int ignored[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM,
-				       SIGPIPE, SIGUSR1, SIGUSR2 };
-
 	(void)setsid();
 	(void)!chdir("/");
 	(void)prctl(PR_SET_NAME, "mfill-broker");
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		(void)signal(ignored[i], SIG_IGN);
 	mf_run_let_go(before, false);
 }
 
@@ -287,7 +292,7 @@ _Noreturn void mf_run_broker(struct mf_run *run, int control,
 	become_daemon(before);
 
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD); /* blocked since the launcher started */
+	sigaddset(&mask, SIGCHLD);
 	broker.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	broker.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	watch(&broker, broker.signal_fd);

@@ -108,12 +108,57 @@ static void on_failure(struct launcher *launcher, int error)
 					   : EXIT_CANNOT_EXECUTE;
 }
 
+/* Without a broker: its status, if there is one yet or ever will be. */
+static void look_for_command(struct launcher *launcher)
+{
+	int status;
+	pid_t pid = -1;
+
+	if (launcher->command)
+		pid = waitpid(launcher->command, &status, WNOHANG);
+	if (pid > 0)
+		on_end(launcher, status);
+	else if (pid < 0)
+		launcher->ended = true; /* never ours: nobody knows its end */
+}
+
+static void pass_on(const struct launcher *launcher, int32_t sig)
+{
+	if (launcher->control >= 0)
+		(void)send(launcher->control, &sig, sizeof(sig), MSG_NOSIGNAL);
+	else if (launcher->command)
+		(void)kill(launcher->command, sig);
+}
+
+/* One of those that came; false: none did. */
+static bool on_signal(struct launcher *launcher)
+{
+	struct signalfd_siginfo info;
+
+	if (read(launcher->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD) {
+		if (!launcher->broker)
+			look_for_command(launcher);
+		return true;
+	}
+	if (info.ssi_signo == SIGCONT)
+		launcher->continued_ns = now_ns();
+	/* From the terminal: the command has got it, too. */
+	if (info.ssi_code != SI_KERNEL)
+		pass_on(launcher, (int32_t)info.ssi_signo);
+	return true;
+}
+
 /*
  * The command stopped, so we do, for a shell to see it. When the whole group
- * was stopped and continued by now, the news is old.
+ * was stopped and continued by now, the news is old: the signal that says so
+ * may not have been read yet.
  */
-static void on_stop(const struct launcher *launcher, int64_t time_ns)
+static void on_stop(struct launcher *launcher, int64_t time_ns)
 {
+	while (on_signal(launcher))
+		;
 	if (launcher->continued_ns < time_ns)
 		(void)raise(SIGSTOP);
 }
@@ -146,61 +191,33 @@ static void on_message(struct launcher *launcher,
  */
 static void on_broker_death(struct launcher *launcher)
 {
-	int status;
-
 	(void)close(launcher->control);
 	launcher->control = -1;
 	(void)waitpid(launcher->broker, NULL, 0);
 	launcher->broker = 0;
 	mf_say("the broker of this run was killed; programs that start from "
 	       "now on do not see its maps");
-	if (!launcher->command)
-		launcher->ended = true;
-	else if (waitpid(launcher->command, &status, WNOHANG) ==
-		 launcher->command)
-		on_end(launcher, status);
+	look_for_command(launcher);
 }
 
 static void on_control(struct launcher *launcher)
 {
 	struct mf_run_message message;
-	ssize_t n = recv(launcher->control, &message, sizeof(message), 0);
+	ssize_t n;
 
+	/*
+	 * A broker that ends while there is a signal on its way to it resets
+	 * the connection. That is told once; then come its last words.
+	 */
+	do
+		n = recv(launcher->control, &message, sizeof(message), 0);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n == sizeof(message))
 		on_message(launcher, &message);
-	else if (n >= 0 || errno != EINTR)
+	else
 		on_broker_death(launcher);
 }
 
-static void pass_on(const struct launcher *launcher, int32_t sig)
-{
-	if (launcher->control >= 0)
-		(void)send(launcher->control, &sig, sizeof(sig), MSG_NOSIGNAL);
-	else if (launcher->command)
-		(void)kill(launcher->command, sig);
-}
-
-static void on_signal(struct launcher *launcher)
-{
-	struct signalfd_siginfo info;
-	int status;
-
-	if (read(launcher->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGCHLD) {
-		if (!launcher->broker && waitpid(launcher->command, &status,
-						 WNOHANG) == launcher->command)
-			on_end(launcher, status);
-		return;
-	}
-	if (info.ssi_signo == SIGCONT)
-		launcher->continued_ns = now_ns();
-	/* From the terminal: the command has got it, too. */
-	if (info.ssi_code != SI_KERNEL)
-		pass_on(launcher, (int32_t)info.ssi_signo);
-}
-
-/* Signals first: on_stop() must know of the last SIGCONT. */
 static void wait_for_end(struct launcher *launcher)
 {
 	while (!launcher->ended) {
@@ -212,7 +229,7 @@ static void wait_for_end(struct launcher *launcher)
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if (fds[0].revents)
-			on_signal(launcher);
+			(void)on_signal(launcher);
 		else if (fds[1].revents)
 			on_control(launcher);
 	}
@@ -221,20 +238,26 @@ static void wait_for_end(struct launcher *launcher)
 static int start_broker(struct launcher *launcher,
 			const struct mf_run_before *before)
 {
-	int ends[2];
+	sigset_t all, mask;
+	int ends[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
+	/* No key shall hit the broker while it is still in our group. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &mask);
 	launcher->broker = fork();
 	if (launcher->broker == 0) {
 		(void)close(ends[0]);
 		mf_run_broker(launcher->run, ends[1], before);
 	}
+	r = launcher->broker < 0 ? -errno : 0;
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	(void)close(ends[1]);
 	/* When the broker is gone, nobody must seem to listen. */
 	(void)close(launcher->run->listen_fd);
 	launcher->control = ends[0];
-	return launcher->broker < 0 ? -errno : 0;
+	return r;
 }
 
 int mf_run_launch(struct mf_run *run, struct mf_run_before *before)
@@ -252,7 +275,7 @@ int mf_run_launch(struct mf_run *run, struct mf_run_before *before)
 		return MF_EXIT_FAILED;
 	}
 	mf_run_let_go(before, true);
-	launcher.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	launcher.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	wait_for_end(&launcher);
 	return launcher.status;
 }
