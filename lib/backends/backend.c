@@ -20,15 +20,24 @@ static const struct mf_backend *const backends[] = {
 	&mf_backend_mprotect,
 };
 
+/* That says nothing about the backend: there was no way to try it. */
+static bool could_not_try(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 int mf_backend_choose(int id, const struct mf_backend **ret)
 {
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		int r;
+
 		if (id != MFILL_BACKEND_AUTO && id != backends[i]->id)
 			continue;
-		if (backends[i]->probe() == 0) {
+		r = backends[i]->probe();
+		if (r == 0)
 			*ret = backends[i];
-			return 0;
-		}
+		if (r == 0 || could_not_try(r))
+			return r;
 		if (id != MFILL_BACKEND_AUTO)
 			return -EOPNOTSUPP;
 	}

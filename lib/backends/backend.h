@@ -16,6 +16,7 @@ extern const struct mf_backend mf_backend_uffd;
 /*
  * The backend for an enum mfill_backend value; AUTO picks the best one that
  * works here. -EINVAL: no such value. -EOPNOTSUPP: does not work here.
+ * -EMFILE, -ENFILE, -ENOMEM: it could not be tried.
  */
 int mf_backend_choose(int id, const struct mf_backend **ret);
 

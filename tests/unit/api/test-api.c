@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "harness/harness.h"
@@ -234,6 +235,18 @@ TEST(written_pages_are_the_program_s_own)
 	ck_assert(mf_pattern_matches(first + 3 * PAGE, 3 * PAGE, 7 * PAGE));
 	ck_assert_int_eq(mfill_unmap(first), 0);
 	ck_assert_int_eq(mfill_unmap(second), 0);
+}
+
+TEST(without_a_descriptor_left_a_map_says_so)
+{
+	struct rlimit before, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(try_map(0, PAGE, NULL), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* Lines of smaps about memory of ours that would go into a core. */
