@@ -9,7 +9,8 @@ DESTDIR ?=
 NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
-	check-32 check-stress check-fuzz check-all bench format install clean
+	check-32 check-stress check-fuzz check-sched check-sched-deep sched explorer \
+	check-all bench format install clean
 
 all:
 	@tools/install-deps build
@@ -75,8 +76,25 @@ check-fuzz:
 	@$(NINJA) build-fuzz fuzz
 	@tools/run-fuzz build-fuzz $(FUZZ_SECONDS)
 
+# All interleavings of a few threads, told as a table: in a minute, or with
+# every row and policy. SECONDS_EACH: how long each part of a row may take. With
+# REPLAY='row:schedule', one run as a story: a bug is printed as such a string.
+explorer:
+	@tools/install-deps build check
+	@tools/setup build -Dtests=true
+	@$(NINJA) build tests/sched/explore
+
+check-sched: explorer
+	@build/tests/sched/explore --quick --seconds $(or $(SECONDS_EACH),0.5)
+
+check-sched-deep: explorer
+	@build/tests/sched/explore --deep --seconds $(or $(SECONDS_EACH),2)
+
+sched: explorer
+	@build/tests/sched/explore --replay '$(REPLAY)'
+
 check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
-	check-aarch64 check-32
+	check-aarch64 check-32 check-sched-deep
 
 bench:
 	@tools/install-deps build

@@ -25,6 +25,8 @@
 
 #include "base/syscall.h"
 
+enum mf_futex_scope { MF_FUTEX_SHARED = 0, MF_FUTEX_LOCAL = 1 };
+
 #ifdef MF_EXPLORE
 #include "base/explore.h"
 #else
@@ -79,11 +81,6 @@ void AnnotateIgnoreWritesBegin(const char *file, int line);
 #else
 #define mf_relax() mf_barrier()
 #endif
-
-/* A place where touching addr may take a page fault. */
-#define mf_fault_point(addr) ((void)(addr))
-
-enum mf_futex_scope { MF_FUTEX_SHARED = 0, MF_FUTEX_LOCAL = 1 };
 
 /*
  * Sleep while *word == val, at most timeout_ns (0: no limit).

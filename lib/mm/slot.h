@@ -21,10 +21,17 @@
 #include "base/sync.h"
 #include "mm/life.h"
 
+#ifdef MF_EXPLORE /* each word more is more states to tell apart */
+#define MF_SLOTS       8
+#define MF_SLOT_HOLDS  2
+#define MF_SLOT_DEPTH  3
+#define MF_WORLD_LOCKS 4
+#else
 #define MF_SLOTS       2048 /* fits the owner field of a page word */
 #define MF_SLOT_HOLDS  4    /* locks one thread may hold at once */
 #define MF_SLOT_DEPTH  16   /* fills one thread may have under way, nested */
 #define MF_WORLD_LOCKS 256
+#endif
 
 /* A lock, by its index in the world, plus one: 0 is none. */
 typedef uint32_t mf_lock_id;

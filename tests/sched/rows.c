@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rows.c - which scenario is explored how, and what must come out.
+ *
+ * What must come out of the naive and the early engine is theory: a reader
+ * that waits behind a queued writer while it holds the lock, or holds another
+ * that the writer's friends wait for, waits for ever.
+ */
+#include "sched/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sched/scenarios.h"
+
+#define ROWS 512
+
+static struct mfx_row rows[ROWS];
+static unsigned n_rows;
+
+const struct mfx_scenario *mfx_find_scenario(const char *name)
+{
+	static const struct mfx_scenario *const all[] = {
+		mfx_copy_scenarios,
+		mfx_page_scenarios,
+		mfx_wait_scenarios,
+		mfx_lock_scenarios,
+	};
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (const struct mfx_scenario *s = all[i]; s->name; s++)
+			if (strcmp(s->name, name) == 0)
+				return s;
+	return NULL;
+}
+
+/* Where the lock is held while something is waited for, who deadlocks? */
+static enum mfx_bug_kind theory(const struct mfx_scenario *scenario,
+				enum mfx_policy policy)
+{
+	bool waits_behind_writers = policy != MFX_READER;
+
+	if (strcmp(scenario->name, "alone-other-space") == 0)
+		return MFX_NO_BUG; /* different locks, and nobody else */
+	if (policy == MFX_DEMONIC)
+		return MFX_DEADLOCK;
+	if (strcmp(scenario->name, "copy-writer") == 0)
+		return waits_behind_writers && policy != MFX_RECURSIVE
+			       ? MFX_DEADLOCK
+			       : MFX_NO_BUG;
+	if (strcmp(scenario->name, "seed") == 0)
+		return waits_behind_writers ? MFX_DEADLOCK : MFX_NO_BUG;
+	return MFX_NO_BUG; /* nobody writes */
+}
+
+/*
+ * Rows for each change of the code: all that a wrong engine does wrong, and of
+ * ours the policies at both ends.
+ */
+static bool is_quick(const struct mfx_scenario *scenario,
+		     enum mfx_policy policy, enum mfx_engine engine,
+		     bool real_lock)
+{
+	if (strcmp(scenario->name, "seed") == 0 ||
+	    strcmp(scenario->name, "copy-writer") == 0)
+		return true;
+	if (engine != MFX_REAL || real_lock)
+		return policy == MFX_PHASE || policy == MFX_DEMONIC;
+	return policy == MFX_DEMONIC;
+}
+
+static void add(const struct mfx_scenario *scenario, enum mfx_policy policy,
+		enum mfx_engine engine, bool real_lock)
+{
+	struct mfx_row *row = &rows[n_rows++];
+
+	row->scenario = scenario;
+	row->policy = policy;
+	row->engine = engine;
+	row->real_lock = real_lock;
+	row->quick = is_quick(scenario, policy, engine, real_lock);
+	row->expected = MFX_NO_BUG;
+	if (engine != MFX_REAL)
+		row->expected = theory(scenario, policy);
+}
+
+static void add_policies(const struct mfx_scenario *scenario,
+			 enum mfx_engine engine)
+{
+	for (int policy = 0; policy < MFX_POLICIES; policy++)
+		add(scenario, (enum mfx_policy)policy, engine, false);
+}
+
+/* The engine over policies: what a wrong engine does, and ours. */
+static void add_copies(void)
+{
+	static const char *const wrong[] = { "alone-other-space",
+					     "alone-same-space", "copy-writer",
+					     "seed" };
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct mfx_scenario *s = mfx_find_scenario(wrong[i]);
+
+		add_policies(s, MFX_NAIVE);
+		if (i != 0)
+			add_policies(s, MFX_EARLY);
+	}
+	for (const struct mfx_scenario *s = mfx_copy_scenarios; s->name; s++)
+		add_policies(s, MFX_REAL);
+}
+
+static void add_all(void)
+{
+	add_copies();
+	for (const struct mfx_scenario *s = mfx_page_scenarios; s->name; s++)
+		add_policies(s, MFX_REAL);
+	for (const struct mfx_scenario *s = mfx_wait_scenarios; s->name; s++) {
+		add(s, MFX_PHASE, MFX_REAL, false);
+		add(s, MFX_DEMONIC, MFX_REAL, false);
+	}
+	/* The lock alone, as each of what it can be. */
+	for (const struct mfx_scenario *s = mfx_lock_scenarios; s->name; s++) {
+		add(s, MFX_PHASE, MFX_REAL, true);
+		add(s, MFX_READER, MFX_REAL, true);
+		add(s, MFX_WRITER, MFX_REAL, true);
+	}
+	/* The engine over the real lock. */
+	for (const struct mfx_scenario *s = mfx_copy_scenarios; s->name; s++)
+		add(s, MFX_PHASE, MFX_REAL, true);
+	for (const struct mfx_scenario *s = mfx_page_scenarios; s->name; s++)
+		add(s, MFX_PHASE, MFX_REAL, true);
+	add(mfx_find_scenario("seed"), MFX_PHASE, MFX_NAIVE, true);
+	rows[n_rows - 1].expected = MFX_DEADLOCK;
+	add(mfx_find_scenario("copy-writer"), MFX_PHASE, MFX_NAIVE, true);
+	rows[n_rows - 1].expected = MFX_DEADLOCK;
+}
+
+unsigned mfx_rows(const struct mfx_row **ret)
+{
+	if (n_rows == 0)
+		add_all();
+	*ret = rows;
+	return n_rows;
+}
+
+void mfx_row_name(const struct mfx_row *row, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s/%s/%s/%s", row->scenario->name,
+		       mfx_policy_names[row->policy],
+		       row->real_lock ? "real-lock" : "model-lock",
+		       mfx_engine_names[row->engine]);
+}
+
+bool mfx_row_parse(const char *name, struct mfx_row *ret)
+{
+	const struct mfx_row *all;
+	unsigned n = mfx_rows(&all);
+	char text[128];
+
+	for (unsigned i = 0; i < n; i++) {
+		mfx_row_name(&all[i], text, sizeof(text));
+		if (strncmp(name, text, strlen(text)) == 0 &&
+		    (name[strlen(text)] == '\0' || name[strlen(text)] == ':')) {
+			*ret = all[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+void mfx_row_select(const struct mfx_row *row)
+{
+	mfx_policy = row->policy;
+	mfx_engine = row->engine;
+	mfx_real_lock = row->real_lock;
+}
+
+/* Zero preemptions, one, two: so the first bug has the fewest. */
+static void search_bounded(const struct mfx_row *row, int most, double seconds,
+			   struct mfx_verdict *ret)
+{
+	struct mfx_result sum = { .states = 0 };
+
+	for (int bound = 0; bound <= most; bound++) {
+		struct mfx_limits limits = { .mode = MFX_CACHE,
+					     .preemptions = bound,
+					     .seconds = seconds };
+
+		mfx_search(row->scenario, &limits, &ret->result);
+		sum.states += ret->result.states;
+		sum.runs += ret->result.runs;
+		if (ret->result.bug.kind)
+			break;
+		if (ret->result.whole) {
+			(void)snprintf(ret->words, sizeof(ret->words),
+				       "whole: no bug");
+			break;
+		}
+		if (strcmp(ret->result.limit, "preemptions") == 0)
+			(void)snprintf(ret->words, sizeof(ret->words),
+				       "clean within %d preemption%s", bound,
+				       bound == 1 ? "" : "s");
+		else
+			break;
+	}
+	ret->result.states = sum.states;
+	ret->result.runs = sum.runs;
+}
+
+static void search_all(const struct mfx_row *row, enum mfx_mode mode,
+		       double seconds, struct mfx_verdict *ret)
+{
+	struct mfx_limits limits = { .mode = mode,
+				     .preemptions = -1,
+				     .states = 30000000,
+				     .seconds = seconds };
+
+	mfx_search(row->scenario, &limits, &ret->result);
+	if (ret->result.whole)
+		(void)snprintf(ret->words, sizeof(ret->words), "whole: no bug");
+}
+
+static void search_lots(const struct mfx_row *row, enum mfx_mode mode,
+			double seconds, struct mfx_verdict *ret)
+{
+	struct mfx_limits limits = { .mode = mode,
+				     .preemptions = -1,
+				     .seconds = seconds,
+				     .seed = 20221025,
+				     .depth = 4 };
+	struct mfx_result before = ret->result;
+	size_t n = strlen(ret->words);
+
+	mfx_search(row->scenario, &limits, &ret->result);
+	(void)snprintf(ret->words + n, sizeof(ret->words) - n,
+		       "%s%llu runs by %s clean", n ? ", " : "",
+		       (unsigned long long)ret->result.runs,
+		       mode == MFX_PCT ? "PCT" : "lot");
+	ret->result.states += before.states;
+	ret->result.runs += before.runs;
+}
+
+static void tell_bug(struct mfx_verdict *verdict)
+{
+	const struct mfx_result *result = &verdict->result;
+
+	if (result->bug.kind)
+		(void)snprintf(verdict->words, sizeof(verdict->words),
+			       "%s: %u steps, %u preemption%s",
+			       mfx_bug_name(result->bug.kind), result->length,
+			       result->preemptions,
+			       result->preemptions == 1 ? "" : "s");
+}
+
+bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
+		    struct mfx_verdict *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	mfx_row_select(row);
+	if (strcmp(mode, "random") == 0)
+		search_lots(row, MFX_RANDOM, seconds, ret);
+	else if (strcmp(mode, "pct") == 0)
+		search_lots(row, MFX_PCT, seconds, ret);
+	else if (strcmp(mode, "cache") == 0)
+		search_all(row, MFX_CACHE, seconds, ret);
+	else if (strcmp(mode, "dfs") == 0)
+		search_all(row, MFX_DFS, seconds, ret);
+	else
+		return false;
+	if (!ret->words[0])
+		(void)snprintf(ret->words, sizeof(ret->words), "not done: %s",
+			       ret->result.limit);
+	tell_bug(ret);
+	ret->as_expected = ret->result.bug.kind == row->expected;
+	return true;
+}
+
+void mfx_explore(const struct mfx_row *row, bool deep, double seconds,
+		 struct mfx_verdict *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	mfx_row_select(row);
+	if (row->expected == MFX_NO_BUG) {
+		search_all(row, MFX_CACHE, seconds, ret);
+		if (!ret->result.whole)
+			search_bounded(row, deep ? 3 : 2, seconds, ret);
+		if (!ret->result.whole && !ret->result.bug.kind)
+			search_lots(row, MFX_RANDOM, seconds / 2, ret);
+		if (!ret->words[0] && !ret->result.bug.kind)
+			search_lots(row, MFX_PCT, seconds / 2, ret);
+	} else { /* it is there, however busy the machine */
+		search_bounded(row, 3, seconds < 20 ? 20 : seconds, ret);
+	}
+	ret->as_expected = ret->result.bug.kind == row->expected;
+	tell_bug(ret);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * search.c - which of all runs to take.
+ *
+ * Promise: see search.h.
+ *
+ * A run cannot be copied in the middle, so each one starts from the beginning
+ * and repeats the choices that lead to where it is to differ.
+ */
+#include "sched/search.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEPTH	 4096
+#define MFX_LATE 1024 /* room for what was learned late */
+
+struct frame {
+	struct mfx_option option[MFX_OPTIONS];
+	unsigned n, i;
+	unsigned preemptions; /* before this choice */
+};
+
+static struct frame path[DEPTH];
+static unsigned path_len;
+
+/* Which states were seen: open addressing, never full. */
+static struct {
+	struct mfx_digest *at;
+	uint64_t size, used;
+} seen;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static void forget_seen(void)
+{
+	free(seen.at);
+	memset(&seen, 0, sizeof(seen));
+}
+
+static bool put_seen(struct mfx_digest *at, uint64_t size,
+		     struct mfx_digest digest)
+{
+	for (uint64_t i = digest.a;; i++) {
+		struct mfx_digest *place = &at[i & (size - 1)];
+
+		if (place->a == digest.a && place->b == digest.b)
+			return false;
+		if (place->a || place->b)
+			continue;
+		*place = digest;
+		return true;
+	}
+}
+
+static void grow_seen(void)
+{
+	uint64_t size = seen.size ? seen.size * 2 : 1U << 12;
+	struct mfx_digest *at = calloc(size, sizeof(*at));
+
+	if (!at) {
+		fprintf(stderr, "no memory for more states\n");
+		exit(2);
+	}
+	for (uint64_t i = 0; i < seen.size; i++)
+		if (seen.at[i].a || seen.at[i].b)
+			(void)put_seen(at, size, seen.at[i]);
+	free(seen.at);
+	seen.at = at;
+	seen.size = size;
+}
+
+/* True: for the first time. */
+static bool is_new(struct mfx_digest digest)
+{
+	if (seen.used * 2 >= seen.size)
+		grow_seen();
+	if (!put_seen(seen.at, seen.size, digest))
+		return false;
+	seen.used++;
+	return true;
+}
+
+/*
+ * A schedule is a string: a digit for a thread's step, else a letter for what
+ * happens and a digit for whom it happens to.
+ */
+static const char letters[] = {
+	[MFX_FLUSH] = 'f',    [MFX_TIMEOUT] = 't', [MFX_TIME] = 'z',
+	[MFX_SPURIOUS] = 'w', [MFX_SIGNAL] = 's',  [MFX_KILL] = 'k'
+};
+
+static void write_schedule(char *out)
+{
+	char *end = out + MFX_SCHEDULE - MFX_LATE - 3;
+
+	for (unsigned i = 0; i < path_len && out < end; i++) {
+		struct mfx_option o = path[i].option[path[i].i];
+
+		if (o.what != MFX_RUN)
+			*out++ = letters[o.what];
+		*out++ = (char)('0' + o.who);
+	}
+	mfx_tell_late(out, MFX_LATE);
+}
+
+static bool same(struct mfx_option a, struct mfx_option b)
+{
+	return a.what == b.what && a.who == b.who;
+}
+
+static unsigned cost(struct mfx_option option)
+{
+	return option.what == MFX_RUN && !option.free;
+}
+
+/* A frame for where the run is, with the options that the bound allows. */
+static bool push(const struct mfx_limits *limits, struct mfx_result *res)
+{
+	struct frame *frame = &path[path_len];
+	unsigned before = 0;
+
+	if (path_len == DEPTH)
+		return false;
+	if (path_len)
+		before = path[path_len - 1].preemptions +
+			 cost(path[path_len - 1].option[path[path_len - 1].i]);
+	frame->n = frame->i = 0;
+	frame->preemptions = before;
+	for (unsigned i = 0; i < mfx_run.n_options; i++) {
+		struct mfx_option o = mfx_run.option[i];
+
+		if (limits->preemptions >= 0 &&
+		    before + cost(o) > (unsigned)limits->preemptions) {
+			res->limit = "preemptions";
+			continue;
+		}
+		frame->option[frame->n++] = o;
+	}
+	if (frame->n == 0)
+		return false;
+	path_len++;
+	return true;
+}
+
+static unsigned index_of(struct mfx_option option)
+{
+	for (unsigned i = 0; i < mfx_run.n_options; i++)
+		if (same(mfx_run.option[i], option))
+			return i;
+	fprintf(stderr, "a run did not repeat: the engine uses something "
+			"that the explorer does not know of\n");
+	abort();
+}
+
+static void note_bug(struct mfx_result *res)
+{
+	unsigned preemptions = 0;
+
+	if (path_len)
+		preemptions =
+			path[path_len - 1].preemptions +
+			cost(path[path_len - 1].option[path[path_len - 1].i]);
+	if (res->bug.kind &&
+	    (preemptions > res->preemptions ||
+	     (preemptions == res->preemptions && path_len >= res->length)))
+		return;
+	res->bug = mfx_run.bug;
+	res->preemptions = preemptions;
+	res->length = path_len;
+	write_schedule(res->schedule);
+}
+
+/* With a bound, how one got here decides where one may go. */
+static struct mfx_digest here(const struct mfx_limits *limits)
+{
+	struct mfx_digest digest = mfx_digest();
+
+	if (limits->preemptions >= 0) {
+		unsigned used =
+			path_len ? path[path_len - 1].preemptions +
+					   cost(path[path_len - 1].option
+							[path[path_len - 1].i])
+				 : 0;
+
+		digest.a ^= (used * 64U + (unsigned)mfx_run.last + 1) *
+			    UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return digest;
+}
+
+/* One run along the path, and on from its end. */
+static void run_on(const struct mfx_scenario *scenario,
+		   const struct mfx_limits *limits, struct mfx_result *res)
+{
+	mfx_begin(scenario);
+	res->runs++;
+	for (unsigned i = 0; i < path_len && !mfx_run.ended; i++)
+		mfx_step(index_of(path[i].option[path[i].i]));
+	while (!mfx_run.ended) {
+		/* A longer way to a bug is of no use. */
+		if (res->bug.kind && path_len + 1 >= res->length &&
+		    limits->preemptions >= 0)
+			return;
+		if (limits->mode == MFX_CACHE && !is_new(here(limits)))
+			return;
+		res->states++;
+		if (!push(limits, res)) {
+			if (path_len == DEPTH)
+				res->limit = "depth";
+			return;
+		}
+		mfx_step(index_of(path[path_len - 1].option[0]));
+		res->steps++;
+	}
+	if (mfx_run.bug.kind)
+		note_bug(res);
+}
+
+/* The next path that was not taken. */
+static bool next_path(void)
+{
+	while (path_len > 0) {
+		if (++path[path_len - 1].i < path[path_len - 1].n)
+			return true;
+		path_len--;
+	}
+	return false;
+}
+
+static bool over(const struct mfx_limits *limits, struct mfx_result *res,
+		 double end)
+{
+	if (limits->states && res->states >= limits->states)
+		res->limit = "states";
+	else if (limits->runs && res->runs >= limits->runs)
+		res->limit = "runs";
+	else if (limits->seconds > 0 && res->runs % 64 == 0 && now() > end)
+		res->limit = "time";
+	else
+		return false;
+	return true;
+}
+
+static void start(struct mfx_result *res)
+{
+	memset(res, 0, sizeof(*res));
+	path_len = 0;
+	forget_seen();
+}
+
+static void search_tree(const struct mfx_scenario *scenario,
+			const struct mfx_limits *limits, struct mfx_result *res)
+{
+	double end = now() + limits->seconds;
+
+	start(res);
+	for (;;) {
+		run_on(scenario, limits, res);
+		if (mfx_run.learned) {
+			start(res);
+			continue;
+		}
+		/* The first bug will do, unless a short one is wanted. */
+		if (res->bug.kind && limits->preemptions < 0)
+			return;
+		if (over(limits, res, end))
+			return;
+		if (!next_path())
+			break;
+	}
+	res->whole = !res->limit && !res->bug.kind;
+}
+
+/*
+ * By lot
+ */
+
+static uint64_t random_state;
+
+static uint64_t draw(void)
+{
+	uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* PCT: who has the highest priority runs. */
+static int priority[MFX_THREADS];
+static unsigned change_at[16];
+
+static void draw_priorities(unsigned depth, unsigned length)
+{
+	for (int i = 0; i < MFX_THREADS; i++)
+		priority[i] = (int)(draw() % 1000) + 100;
+	for (unsigned i = 0; i + 1 < depth && i < 16; i++)
+		change_at[i] = (unsigned)(draw() % (length ? length : 1));
+}
+
+static unsigned choose_by_priority(unsigned depth)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 0; i + 1 < depth && i < 16; i++)
+		if (change_at[i] == mfx_run.steps && mfx_run.last >= 0)
+			priority[mfx_run.last] = (int)i;
+	for (unsigned i = 1; i < mfx_run.n_options; i++) {
+		struct mfx_option o = mfx_run.option[i];
+		struct mfx_option b = mfx_run.option[best];
+
+		if (o.what != MFX_RUN) {
+			if (draw() % 64 == 0)
+				return i;
+			continue;
+		}
+		if (b.what != MFX_RUN || priority[o.who] > priority[b.who])
+			best = i;
+	}
+	return best;
+}
+
+/* Steps are more often than accidents. */
+static unsigned choose_by_lot(void)
+{
+	for (;;) {
+		unsigned i = (unsigned)(draw() % mfx_run.n_options);
+		enum mfx_what what = (enum mfx_what)mfx_run.option[i].what;
+
+		if (what == MFX_RUN || what == MFX_FLUSH || what == MFX_TIME ||
+		    draw() % 8 == 0)
+			return i;
+	}
+}
+
+static void search_by_lot(const struct mfx_scenario *scenario,
+			  const struct mfx_limits *limits,
+			  struct mfx_result *res)
+{
+	double end = now() + limits->seconds;
+	unsigned length = 64;
+
+	start(res);
+	random_state = limits->seed;
+	res->limit = "by lot";
+	while (!over(limits, res, end)) {
+		struct mfx_limits any = { .preemptions = -1 };
+
+		path_len = 0;
+		res->runs++;
+		draw_priorities(limits->depth, length);
+		mfx_begin(scenario);
+		while (!mfx_run.ended && push(&any, res)) {
+			unsigned i = limits->mode == MFX_PCT
+					     ? choose_by_priority(limits->depth)
+					     : choose_by_lot();
+
+			path[path_len - 1].i = i;
+			mfx_step(i);
+			res->steps++;
+		}
+		if (mfx_run.steps > length)
+			length = mfx_run.steps;
+		if (mfx_run.bug.kind) {
+			note_bug(res);
+			return;
+		}
+	}
+}
+
+/*
+ * What is shared must be known, or the points are others and a schedule means
+ * something else. So each search, and each replay, starts by taking the same
+ * runs; what is found later goes into the schedule.
+ */
+static void learn_first(const struct mfx_scenario *scenario)
+{
+	static struct mfx_result ignored;
+	struct mfx_limits some = { .mode = MFX_RANDOM, .runs = 1, .seed = 1 };
+
+	mfx_unlearn();
+	mfx_learning = true;
+	for (; some.seed <= 200; some.seed++)
+		search_by_lot(scenario, &some, &ignored);
+	mfx_learning = false;
+}
+
+static int find_option(const char **at)
+{
+	struct mfx_option wanted = { .what = MFX_RUN };
+	char c = **at;
+
+	for (unsigned i = 0; i < sizeof(letters); i++)
+		if (letters[i] && letters[i] == c) {
+			wanted.what = (uint8_t)i;
+			c = *++*at;
+		}
+	if (c < '0' || c > '9')
+		return -1;
+	++*at;
+	wanted.who = (uint8_t)(c - '0');
+	for (unsigned i = 0; i < mfx_run.n_options; i++)
+		if (same(mfx_run.option[i], wanted))
+			return (int)i;
+	return -1;
+}
+
+/* Take the run of a schedule. False: there is no such run. */
+static bool follow(const struct mfx_scenario *scenario, const char *schedule)
+{
+	mfx_naming = true;
+	mfx_begin(scenario);
+	while (!mfx_run.ended && *schedule && *schedule != '+') {
+		int i = find_option(&schedule);
+
+		if (i < 0)
+			break;
+		mfx_step((unsigned)i);
+	}
+	mfx_naming = false;
+	return mfx_run.ended || !*schedule || *schedule == '+';
+}
+
+void mfx_search(const struct mfx_scenario *scenario,
+		const struct mfx_limits *limits, struct mfx_result *ret)
+{
+	mfx_talk = false;
+	learn_first(scenario);
+	if (limits->mode == MFX_RANDOM || limits->mode == MFX_PCT)
+		search_by_lot(scenario, limits, ret);
+	else
+		search_tree(scenario, limits, ret);
+	/* Once more, for a text with names in it. */
+	if (ret->bug.kind && follow(scenario, ret->schedule))
+		ret->bug = mfx_run.bug;
+}
+
+bool mfx_replay(const struct mfx_scenario *scenario, const char *schedule)
+{
+	const char *late = strchr(schedule, '+');
+	bool good;
+
+	learn_first(scenario);
+	if (late)
+		mfx_learn_late(late);
+	mfx_talk = true;
+	good = follow(scenario, schedule);
+	mfx_talk = false;
+	if (!good)
+		return false;
+	if (mfx_run.bug.kind)
+		printf("      %s: %s\n", mfx_bug_name(mfx_run.bug.kind),
+		       mfx_run.bug.text);
+	else
+		printf("      the run ends well\n");
+	return true;
+}

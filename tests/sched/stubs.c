@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stubs.c - what the engine calls that is not explored: no handler threads, no
+ * readahead, and bugs that mfill finds itself.
+ */
+#include "base/die.h"
+#include "fault/thread.h"
+#include "sched/sched.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+bool mf_pool_is_worker(void)
+{
+	return false;
+}
+
+int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
+		  uint64_t generation, uint32_t unit)
+{
+	(void)me;
+	(void)region;
+	(void)generation;
+	(void)unit;
+	return -EOPNOTSUPP;
+}
+
+void mf_pool_readahead(struct mf_region *region, uint64_t generation,
+		       uint32_t unit)
+{
+	(void)region;
+	(void)generation;
+	(void)unit;
+}
+
+void mf_pool_will_wait(void)
+{
+}
+
+void mf_pool_waited(void)
+{
+}
+
+void mf_die(const char *where, const char *what)
+{
+	mfx_bug(MFX_INVARIANT, "%s: %s", where, what);
+	abort();
+}
