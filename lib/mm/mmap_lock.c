@@ -20,15 +20,12 @@
  *
  * The writer word of the lock:
  *
- *	generation(18) ACTIVE WRITERS slot+1(12)
+ *	generation(17) ACTIVE WRITERS READERS slot+1(12)
  *
  *	slot		the one that writes or will write next; 0: nobody
+ *	READERS		somebody waits to read, and may sleep on the word
  *	WRITERS		somebody queues behind, and may sleep on the word
  *	ACTIVE		MF_LOCK_PREFER_READER only: readers have left
- *
- * A third one counts, and wakes who waits to read:
- *
- *	phase(31) SLEEPERS
  *
  * Rules:
  *
@@ -76,16 +73,14 @@
 #define WANT	    0x80000000U
 
 #define OWNER_MASK 0xfffU
-#define WRITERS	   0x1000U
-#define ACTIVE	   0x2000U
-#define GENERATION 0x4000U
-
-#define SLEEPERS  1U
-#define PHASE_ONE 2U
+#define READERS	   0x1000U
+#define WRITERS	   0x2000U
+#define ACTIVE	   0x4000U
+#define GENERATION 0x8000U
 
 #define TAKING 0x80000000U /* mf_mmap_lock.users: not made yet */
 
-#define phase_bits(phase) (((phase) / PHASE_ONE << PHASE_SHIFT) & PHASE_MASK)
+#define phase_bits(phase) (((phase) << PHASE_SHIFT) & PHASE_MASK)
 
 /*
  * Entries
@@ -169,22 +164,6 @@ static bool name_owner(struct mf_mmap_lock *lock, uint32_t *word,
 }
 
 /*
- * True when somebody may sleep on the phase that was. SLEEPERS is part of the
- * word that is slept on, so that one who goes to sleep late either has set it
- * for this phase or finds another value. (As a bit of the writer word it was
- * seen set by a reader of the next phase, who then slept, just before it was
- * cleared for this one.)
- */
-static bool end_phase(struct mf_mmap_lock *lock)
-{
-	uint32_t phase = mf_load_relaxed(&lock->phase);
-
-	while (!mf_cas(&lock->phase, &phase, (phase & ~SLEEPERS) + PHASE_ONE))
-		;
-	return phase & SLEEPERS;
-}
-
-/*
  * The writer that has queued longest, as the word names it; 0: none. It may
  * still be dead when it is named: then it is taken over.
  */
@@ -223,21 +202,22 @@ static uint32_t next_writer(struct mf_mmap_lock *lock)
  *	   the word change, since sleeping on it needs the old value;
  *	3. then wake. Killed before that, sleepers wake by themselves.
  *
+ * All sleep on the word. Readers cannot sleep on the phase: one that comes
+ * between 1 and 2 finds the new phase and the old word, and would fall asleep
+ * after 3 on a phase that changes no more.
+ *
  * With MF_LOCK_PREFER_WRITER the phase ends only when no writer is left.
  */
 static void hand_on(struct mf_mmap_lock *lock)
 {
 	uint32_t word = mf_load_relaxed(&lock->writer);
 	uint32_t heir = next_writer(lock);
-	bool sleepers = false;
 
 	if (!heir || !(lock->policy & MF_LOCK_PREFER_WRITER))
-		sleepers = end_phase(lock);
+		mf_fetch_add(&lock->phase, 1);
 	while (!name_owner(lock, &word, heir, 0))
 		;
-	if (sleepers)
-		mf_futex_wake(&lock->phase, INT_MAX, MF_FUTEX_SHARED);
-	if (word & WRITERS)
+	if (word & (READERS | WRITERS))
 		mf_futex_wake(&lock->writer, INT_MAX, MF_FUTEX_SHARED);
 }
 
@@ -253,7 +233,8 @@ static void bury_writer(struct mf_mmap_lock *lock, struct mf_slot *me,
 	if (!entry)
 		return; /* holds four locks: somebody else will see to it */
 	set_entry(entry, lock->id | WRITE);
-	if (name_owner(lock, &word, mf_slot_index(me) + 1, word & WRITERS))
+	if (name_owner(lock, &word, mf_slot_index(me) + 1,
+		       word & (READERS | WRITERS)))
 		hand_on(lock);
 	set_entry(entry, 0);
 }
@@ -269,25 +250,6 @@ static bool may_read(struct mf_mmap_lock *lock, uint32_t word)
 	return (lock->policy & MF_LOCK_PREFER_READER) && !(word & ACTIVE);
 }
 
-static uint32_t current_phase(struct mf_mmap_lock *lock)
-{
-	return mf_load_seq_cst(&lock->phase) & ~SLEEPERS;
-}
-
-/* False: the phase has changed. */
-static bool sleep_in_phase(struct mf_mmap_lock *lock, uint32_t phase,
-			   int *ret_result)
-{
-	uint32_t seen = phase;
-
-	if (!mf_cas(&lock->phase, &seen, phase | SLEEPERS) &&
-	    seen != (phase | SLEEPERS))
-		return false;
-	*ret_result = mf_futex_wait(&lock->phase, phase | SLEEPERS,
-				    mf_slot_patience_ns, MF_FUTEX_SHARED);
-	return true;
-}
-
 /*
  * Until phase is no longer the one of our entry: true, we are in. False:
  * nobody is in the way any more, so try again from the start.
@@ -295,19 +257,28 @@ static bool sleep_in_phase(struct mf_mmap_lock *lock, uint32_t phase,
 static bool wait_phase(struct mf_mmap_lock *lock, struct mf_slot *me,
 		       uint32_t phase)
 {
-	while (current_phase(lock) == phase) {
+	for (;;) {
 		uint32_t word = mf_load_seq_cst(&lock->writer);
-		int r;
 
+		/*
+		 * In this order: whoever ends the phase after our look changes
+		 * the word after that, so that we do not fall asleep.
+		 */
+		if (mf_load_seq_cst(&lock->phase) != phase)
+			return true;
 		if (may_read(lock, word))
-			return current_phase(lock) != phase;
-		if (!sleep_in_phase(lock, phase, &r) || r != -ETIMEDOUT)
+			return false;
+		if (!(word & READERS) &&
+		    !mf_cas(&lock->writer, &word, word | READERS))
+			continue;
+		if (mf_futex_wait(&lock->writer, word | READERS,
+				  mf_slot_patience_ns,
+				  MF_FUTEX_SHARED) != -ETIMEDOUT)
 			continue;
 		word = mf_load_seq_cst(&lock->writer);
 		if ((word & OWNER_MASK) && !owner_lives(lock, word))
 			bury_writer(lock, me, word);
 	}
-	return true;
 }
 
 /* Apart, so that the way without waiting saves no registers. */
@@ -317,10 +288,10 @@ __attribute__((noinline)) static void read_lock_slow(struct mf_mmap_lock *lock,
 						     uint32_t held)
 {
 	for (;;) {
-		uint32_t phase = current_phase(lock);
+		uint32_t phase = mf_load_seq_cst(&lock->phase);
 
 		set_entry(entry, held | WANT | phase_bits(phase));
-		if (current_phase(lock) == phase &&
+		if (mf_load_seq_cst(&lock->phase) == phase &&
 		    wait_phase(lock, me, phase)) {
 			set_entry(entry, held + COUNT_ONE);
 			return;
@@ -429,7 +400,8 @@ static void queue(struct mf_mmap_lock *lock, struct mf_slot *me,
 			continue;
 		word = mf_load_seq_cst(&lock->writer);
 		if ((word & OWNER_MASK) && !owner_lives(lock, word) &&
-		    name_owner(lock, &word, my_name, word & WRITERS))
+		    name_owner(lock, &word, my_name,
+			       word & (READERS | WRITERS)))
 			break;
 	}
 	set_entry(entry, lock->id | WRITE);
@@ -487,13 +459,16 @@ static bool readers_gone(struct mf_mmap_lock *lock, bool wait)
 static void wait_for_a_gap(struct mf_mmap_lock *lock)
 {
 	for (;;) {
+		uint32_t word;
+
 		(void)readers_gone(lock, true);
 		mf_fetch_or(&lock->writer, ACTIVE);
 		if (readers_gone(lock, false))
 			return;
-		mf_fetch_and(&lock->writer, ~ACTIVE);
-		if (end_phase(lock))
-			mf_futex_wake(&lock->phase, INT_MAX, MF_FUTEX_SHARED);
+		word = mf_fetch_and(&lock->writer, ~(ACTIVE | READERS));
+		mf_fetch_add(&lock->phase, 1);
+		if (word & READERS)
+			mf_futex_wake(&lock->writer, INT_MAX, MF_FUTEX_SHARED);
 	}
 }
 
