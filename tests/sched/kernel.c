@@ -379,7 +379,8 @@ void mfx_kernel_thread_ended(int thread)
 	struct mf_world *world = mf_world();
 
 	for (uint32_t i = 0; i < mf_world_slots(world); i++) {
-		uint32_t *word = life_word(&mf_world_slot(world, i)->life.mutex);
+		uint32_t *word = life_word(
+			&mf_world_slot(world, i)->life.mutex);
 
 		if (*word == (uint32_t)thread + 1)
 			mf_store_seq_cst(word, FUTEX_OWNER_DIED);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stubs.c - what the engine calls that is not explored: no handler threads, no
- * readahead, and bugs that mfill finds itself.
+ * readahead, no kernel's userfaultfd, and bugs that mfill finds itself.
  */
+#include "backends/uffd.h"
 #include "base/die.h"
 #include "fault/thread.h"
 #include "sched/sched.h"
@@ -39,6 +40,17 @@ void mf_pool_will_wait(void)
 
 void mf_pool_waited(void)
 {
+}
+
+bool mf_uffd_waits(const struct mf_view *view)
+{
+	(void)view;
+	return false;
+}
+
+bool mf_uffd_may_wait(void)
+{
+	return false;
 }
 
 void mf_die(const char *where, const char *what)
