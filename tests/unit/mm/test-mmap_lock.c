@@ -21,10 +21,10 @@
 #include "harness/needs.h"
 
 /* As in mmap_lock.c: what an entry, the writer word and phase look like. */
-#define ENTRY_WANT     0x80000000U
-#define ENTRY_WRITE    0x40000000U
-#define WORD_SLOT      0xfffU
-#define PHASE_SLEEPERS 1U
+#define ENTRY_WANT   0x80000000U
+#define ENTRY_WRITE  0x40000000U
+#define WORD_SLOT    0xfffU
+#define WORD_READERS 0x1000U
 
 #define ANY_LENGTH_OF_TIME UINT64_C(1000000000000) /* ns */
 
@@ -119,7 +119,7 @@ static bool writer_is_named(uintptr_t unused)
 static bool reader_sleeps(uintptr_t unused)
 {
 	(void)unused;
-	return mf_load_acquire(&lock->phase) & PHASE_SLEEPERS;
+	return mf_load_acquire(&lock->writer) & WORD_READERS;
 }
 
 static void *read_once(void *arg)
@@ -374,10 +374,10 @@ TEST_WITHIN(readers_do_not_starve_a_writer, 30)
 		until(is_ready, i);
 	for (int i = 0; i < 100; i++) {
 		uint64_t before = UINT64_MAX - 3;
-		uint32_t phase = mf_load_acquire(&lock->phase) / 2;
+		uint32_t phase = mf_load_acquire(&lock->phase);
 
 		writer = start(write_and_look, 0);
-		while (mf_load_seq_cst(&lock->phase) / 2 == phase) {
+		while (mf_load_seq_cst(&lock->phase) == phase) {
 			if (!writer_is_named(0))
 				continue;
 			before = mf_load_seq_cst(&entered);
@@ -409,8 +409,7 @@ static void *read_and_look(void *arg)
 	struct mf_slot *me = mf_slot_self();
 
 	mf_mmap_read_lock(lock, me);
-	mf_store_seq_cst(&phase_when_reading,
-			 mf_load_seq_cst(&lock->phase) / 2);
+	mf_store_seq_cst(&phase_when_reading, mf_load_seq_cst(&lock->phase));
 	mf_mmap_read_unlock(lock, me);
 	return arg;
 }
