@@ -10,7 +10,7 @@ NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-sched check-sched-deep sched explorer \
-	check-all bench format install clean
+	check-all demo bench format install clean
 
 all:
 	@tools/install-deps build
@@ -95,6 +95,13 @@ sched: explorer
 
 check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
 	check-aarch64 check-32 check-sched-deep
+
+# A database that is only there compressed, and sqlite3 in a container's place.
+demo:
+	@tools/install-deps build demo
+	@tools/setup build
+	@$(NINJA) build
+	@tools/demo build
 
 bench:
 	@tools/install-deps build
