@@ -184,6 +184,9 @@ static void status(const char *path)
 	SHOW(memcmp(&st, &first, offsetof(struct stat, st_atim)));
 	SHOW(syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0));
 	SHOW(st.st_ino == first.st_ino);
+	SHOW(syscall(SYS_statx, AT_FDCWD, path, 0, STATX_ALL, &stx));
+	SHOW(stx.stx_size);
+	SHOW(syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, path, O_RDONLY)));
 	SHOW(statx(AT_FDCWD, path, 0, STATX_ALL, &stx));
 	SHOW(stx.stx_size);
 	SHOW(stx.stx_ino == first.st_ino);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -84,6 +86,43 @@ static void descriptors(const char *path)
 	SHOW_ERROR(read(fd, buf, 1));
 }
 
+/* Whether a child finds us holding a read lock on that byte. */
+static int lock_seen_by_child(int fd, off_t at)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = at, .l_len = 1 };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fcntl(fd, F_GETLK, &lock);
+		_exit(lock.l_type == F_RDLCK && lock.l_pid == getppid());
+	}
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void copies(const char *path)
+{
+	int fd = open(path, O_RDONLY), out = memfd_create("out", 0);
+	off_t from = 70000, to = 10;
+
+	SHOW(sendfile(out, fd, &from, 100000));
+	SHOW(from);
+	SHOW(sendfile(out, fd, NULL, 1500));
+	SHOW(lseek(fd, 0, SEEK_CUR));
+	SHOW(copy_file_range(fd, &from, out, &to, 30000, 0));
+	SHOW(from);
+	SHOW(to);
+	SHOW(copy_file_range(fd, NULL, out, NULL, 1 << 30, 0));
+	SHOW(lseek(fd, 0, SEEK_CUR));
+	SHOW(copy_file_range(fd, NULL, out, NULL, 1 << 30, 0));
+	for (off_t at = 0; (from = pread(out, buf, sizeof(buf), at)) > 0;
+	     at += from)
+		SHOW(sum(buf, (size_t)from));
+	close(out);
+	close(fd);
+}
+
 static void flags_and_locks(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -98,12 +137,12 @@ static void flags_and_locks(const char *path)
 	SHOW_ERROR(fcntl(fd, F_SETLK, &lock));
 	SHOW(fcntl(fd, F_GETLK, &lock));
 	SHOW(lock.l_type);
-	if (fork() == 0) {
-		lock.l_type = F_WRLCK;
-		fcntl(fd, F_GETLK, &lock);
-		_exit(lock.l_type == F_RDLCK && lock.l_pid == getppid());
-	}
-	wait(NULL);
+	/* From here on, which is not where the file begins. */
+	SHOW(lseek(fd, 5000, SEEK_SET));
+	lock = (struct flock){ .l_type = F_UNLCK, .l_whence = SEEK_CUR };
+	SHOW(fcntl(fd, F_SETLK, &lock));
+	SHOW(lock_seen_by_child(fd, 4999));
+	SHOW(lock_seen_by_child(fd, 5000));
 	lock = (struct flock){ .l_type = F_RDLCK };
 	SHOW(fcntl(fd, F_OFD_SETLK, &lock));
 	SHOW(flock(fd, LOCK_SH));
@@ -227,7 +266,9 @@ static void contexts(const char *path)
 	}
 	SHOW(total);
 	close(fd);
-	/* Whoever closes everything can still open the file. */
+	/* Whoever takes all numbers, and closes all, can still open it. */
+	for (int i = 3; i < 1024; i++)
+		dup2(2, i);
 	close_range(3, ~0U, 0);
 	closefrom(3);
 	for (int i = 3; i < 2000; i++)
@@ -244,6 +285,7 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	descriptors(argv[1]);
+	copies(argv[1]);
 	flags_and_locks(argv[1]);
 	streams(argv[1]);
 	contexts(argv[1]);

@@ -24,15 +24,13 @@
 		int failed_ = (expression) == -1;                             \
 		printf("%s: %d %s\n", #expression, failed_, strerror(errno)); \
 	} while (0)
-#define SHOW_FAILED(expression)                           \
-	do {                                              \
-		int failed_ = (expression) == MAP_FAILED; \
-		printf("%s: %d %s\n", #expression,        \
-		       failed_, strerror(errno));          \
+#define SHOW_FAILED(expression)                                               \
+	do {                                                                  \
+		int failed_ = (expression) == MAP_FAILED;                     \
+		printf("%s: %d %s\n", #expression, failed_, strerror(errno)); \
 	} while (0)
 
-	static unsigned
-	sum(const void *buf, size_t len)
+static unsigned sum(const void *buf, size_t len)
 {
 	const unsigned char *p = buf;
 	unsigned n = 2166136261U;
@@ -165,6 +163,9 @@ static void places(void)
 	SHOW(hole == p + 8 * page);
 	hole[5] = 1;
 	SHOW(sum(p, size));
+	SHOW(mmap(hole, page, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == hole);
+	SHOW(touch(hole));
 	SHOW(munmap(hole, page));
 	SHOW(touch(hole));
 	SHOW(touch(hole + page));
@@ -221,8 +222,10 @@ static void calls(void)
 	p = map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
 	SHOW(pread(fd, p + 30 * page - 10, 20, 0));
 	SHOW(sum(p, size));
-	SHOW(mlock(p, page));
-	SHOW(munlock(p, page));
+	SHOW(munmap(p, size));
+	p = map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+	SHOW(mlock(p + 5 * page, 2 * page));
+	SHOW(munlock(p + 5 * page, 2 * page));
 	SHOW(msync(p, page, MS_SYNC));
 	SHOW(madvise(p, 10 * page, MADV_WILLNEED));
 	SHOW(madvise(p, 10 * page, MADV_POPULATE_READ));
