@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backends/limits.h"
 #include "base/cleanup.h"
@@ -42,6 +44,25 @@ int mf_backend_choose(int id, const struct mf_backend **ret)
 			return -EOPNOTSUPP;
 	}
 	return id == MFILL_BACKEND_AUTO ? -EOPNOTSUPP : -EINVAL;
+}
+
+int mf_backend_try(int prot, int (*trial)(char *page, size_t size, int fd))
+{
+	_cleanup_close_ int fd = mf_sys.memfd_create("mfill-probe", 1);
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = mf_sys.ftruncate(fd, size);
+	if (r == 0)
+		r = mf_sys.mmap(NULL, size, prot, MAP_SHARED, fd, 0, &page);
+	if (r < 0)
+		return r;
+	r = trial(page, size, fd);
+	(void)mf_sys.munmap(page, size);
+	return r;
 }
 
 long mf_max_map_count(void)

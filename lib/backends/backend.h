@@ -7,6 +7,8 @@
 #ifndef MF_BACKENDS_BACKEND_H
 #define MF_BACKENDS_BACKEND_H
 
+#include <stddef.h>
+
 #include "mm/region.h"
 
 extern const struct mf_backend mf_backend_guard;
@@ -19,5 +21,12 @@ extern const struct mf_backend mf_backend_uffd;
  * -EMFILE, -ENFILE, -ENOMEM: it could not be tried.
  */
 int mf_backend_choose(int id, const struct mf_backend **ret);
+
+/*
+ * For a backend's probe(): what trial says of a page of a fresh memfd, mapped
+ * shared with that protection. trial may write from the page to fd, to see
+ * whether the kernel can read it.
+ */
+int mf_backend_try(int prot, int (*trial)(char *page, size_t size, int fd));
 
 #endif

@@ -235,16 +235,16 @@ static int guard_protect(struct mf_region *region)
  * Believe what a marker does and not what madvise() says: emulators answer 0
  * to advice they do not know.
  */
-static int try_marker(char *page, int fd)
+static int try_marker(char *page, size_t size, int fd)
 {
 	ssize_t n;
-	int r = mf_sys.madvise(page, 1, MADV_GUARD_INSTALL);
+	int r = mf_sys.madvise(page, size, MADV_GUARD_INSTALL);
 
 	if (r < 0)
 		return r;
 	if (mf_sys.pwrite(fd, page, 1, 0) != -EFAULT)
 		return -EOPNOTSUPP;
-	r = mf_sys.madvise(page, 1, MADV_GUARD_REMOVE);
+	r = mf_sys.madvise(page, size, MADV_GUARD_REMOVE);
 	if (r < 0)
 		return r;
 	n = mf_sys.pwrite(fd, page, 1, 0);
@@ -253,22 +253,7 @@ static int try_marker(char *page, int fd)
 
 static int guard_probe(void)
 {
-	_cleanup_close_ int fd = mf_sys.memfd_create("mfill-probe", 1);
-	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	void *page;
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = mf_sys.ftruncate(fd, size);
-	if (r == 0)
-		r = mf_sys.mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0,
-				&page);
-	if (r < 0)
-		return r;
-	r = try_marker(page, fd);
-	(void)mf_sys.munmap(page, size);
-	return r;
+	return mf_backend_try(PROT_READ, try_marker);
 }
 
 const struct mf_backend mf_backend_guard = {

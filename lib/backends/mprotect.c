@@ -242,27 +242,16 @@ static uint32_t mprotect_span(struct mf_region *region, uint32_t unit,
 	return n < left ? n : left;
 }
 
+static int try_protection(char *page, size_t size, int fd)
+{
+	if (mf_sys.pwrite(fd, page, 1, 0) != -EFAULT)
+		return -EOPNOTSUPP;
+	return mf_sys.mprotect(page, size, PROT_READ);
+}
+
 static int mprotect_probe(void)
 {
-	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	_cleanup_close_ int fd = mf_sys.memfd_create("mfill-probe", 1);
-	void *page;
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = mf_sys.ftruncate(fd, size);
-	if (r == 0)
-		r = mf_sys.mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, 0,
-				&page);
-	if (r < 0)
-		return r;
-	if (mf_sys.pwrite(fd, page, 1, 0) != -EFAULT)
-		r = -EOPNOTSUPP;
-	else
-		r = mf_sys.mprotect(page, size, PROT_READ);
-	(void)mf_sys.munmap(page, size);
-	return r;
+	return mf_backend_try(PROT_NONE, try_protection);
 }
 
 const struct mf_backend mf_backend_mprotect = {

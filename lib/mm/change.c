@@ -345,20 +345,37 @@ static void drop_buried(struct mf_region_table *table)
 	give_table(table);
 }
 
-static int cut_locked(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
-		      size_t len, enum mf_cut how)
+/* Under the write lock: the pages that are open, too. */
+static int protect_new(struct mf_region_table *table, uint64_t since)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < table->n && r == 0; i++) {
+		struct mf_region *region = table->regions[i];
+
+		if (region->generation > since)
+			r = region->view->backend->protect(region);
+	}
+	return r;
+}
+
+/*
+ * Cut the range out, or with prot put regions of another protection there.
+ * Under the API mutex.
+ */
+static int change(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
+		  size_t len, int prot, enum mf_cut how)
 {
 	struct mf_region_table *next = NULL, *old = m->table;
 	uint64_t since = m->generation;
-	int r = next_table(m, start, start + len, NO_PIECE, &next);
+	int r = next_table(m, start, start + len, prot, &next);
 
-	if (r == -ENOENT)
-		return how == MF_CUT_ALL ? mf_sys.munmap((void *)start, len)
-					 : 0;
 	if (r < 0)
 		return r;
 	mm_write_lock(m, me);
 	r = settle(old, start, start + len);
+	if (r == 0 && prot != NO_PIECE)
+		r = protect_new(next, since);
 	if (r == 0 && how == MF_CUT_ALL)
 		r = mf_sys.munmap((void *)start, len);
 	if (r == 0) {
@@ -379,51 +396,20 @@ int mf_mm_cut(struct mf_mm *m, struct mf_slot *me, uintptr_t start, size_t len,
 	int r;
 
 	mf_mutex_lock(&api_mutex, MF_RANK_API);
-	r = cut_locked(m, me, start, len, how);
+	r = change(m, me, start, len, NO_PIECE, how);
 	mf_mutex_unlock(&api_mutex, MF_RANK_API);
-	return r;
-}
-
-/* Under the write lock: the pages that are open, too. */
-static int protect_new(struct mf_region_table *table, uint64_t since)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < table->n && r == 0; i++) {
-		struct mf_region *region = table->regions[i];
-
-		if (region->generation > since)
-			r = region->view->backend->protect(region);
-	}
+	if (r == -ENOENT)
+		r = how == MF_CUT_ALL ? mf_sys.munmap((void *)start, len) : 0;
 	return r;
 }
 
 int mf_mm_protect(struct mf_mm *m, struct mf_slot *me, uintptr_t start,
 		  size_t len, int prot)
 {
-	struct mf_region_table *next = NULL, *old;
-	uint64_t since;
 	int r;
 
 	mf_mutex_lock(&api_mutex, MF_RANK_API);
-	old = m->table;
-	since = m->generation;
-	r = next_table(m, start, start + len, prot, &next);
-	if (r == 0) {
-		mm_write_lock(m, me);
-		r = settle(old, start, start + len);
-		if (r == 0)
-			r = protect_new(next, since);
-		if (r == 0) {
-			bury(m, old, start, start + len, MF_CUT_KEEP);
-			mf_store_release(&m->table, next);
-		}
-		mm_write_unlock(m, me);
-		if (r == 0)
-			drop_buried(old);
-		else
-			drop_added(next, since);
-	}
+	r = change(m, me, start, len, prot, MF_CUT_KEEP);
 	mf_mutex_unlock(&api_mutex, MF_RANK_API);
 	return r;
 }
