@@ -49,6 +49,23 @@ _mfill_source() {
 	esac
 }
 
+# Behind the second = of --map=PATH=SOURCE, or the first of -m PATH=SOURCE:
+# each = and : is a word of its own.
+_mfill_in_source() {
+	local i behind=0
+	for ((i = COMP_CWORD; i > 1; i--)); do
+		case ${COMP_WORDS[i]},${COMP_WORDS[i - 1]} in
+		=,--map) ;;
+		=,*) behind=1 ;;
+		esac
+		case ${COMP_WORDS[i - 1]} in
+		--map | -m) [ $behind = 1 ] && return 0 || return 1 ;;
+		-*) return 1 ;;
+		esac
+	done
+	return 1
+}
+
 _mfill_value() {
 	case $1 in
 	--backend) _mfill_words "auto guard mprotect uffd" "$2" ;;
@@ -57,7 +74,7 @@ _mfill_value() {
 	--fill-size) _mfill_words "4K 16K 64K 256K 1M 4M" "$2" ;;
 	--level | -l) _mfill_words "1 3 6 12 19" "$2" ;;
 	--threads | -T | --range | -r) COMPREPLY=() ;;
-	--report | --map) _mfill_files "$2" ;;
+	--report | --map | -m) _mfill_files "$2" ;;
 	*) return 1 ;;
 	esac
 }
@@ -71,7 +88,7 @@ _mfill_options() {
 		"--delivery=" ;;
 	probe) echo "--json" ;;
 	run) echo "--map --fill-size= --backend= --delivery= --stats --json" \
-		"--report= --quiet --no-filter --uffd --" ;;
+		"--report= --quiet --no-filter --" ;;
 	esac
 	echo "--help --usage --version"
 }
@@ -89,6 +106,10 @@ _mfill() {
 	fi
 	if [ "$command" = run ] && _mfill_behind_dashes; then
 		mapfile -t COMPREPLY < <(compgen -cf -- "$word")
+		return
+	fi
+	if [ "$command" = run ] && _mfill_in_source; then
+		_mfill_source "${word#=}"
 		return
 	fi
 	# --option=value comes as three words.

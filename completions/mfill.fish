@@ -14,7 +14,7 @@ complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
     -a probe -d 'tell which facilities of this machine can be used'
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
-    -a run -d 'run a program on files that are filled when they are read'
+    -a run -d 'run a program on files that are not there'
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
     -a help -d 'show the options of a command'
 complete -c mfill -n "__fish_seen_subcommand_from help" -a "$commands"
@@ -56,14 +56,12 @@ complete -c mfill -n "__fish_seen_subcommand_from cat run probe" \
     -l json -d 'as JSON'
 
 complete -c mfill -n "__fish_seen_subcommand_from run" \
-    -l map -r -F -d 'PATH=SOURCE: a file and where its bytes come from'
+    -s m -l map -r -F -d 'PATH=SOURCE: a file and where its bytes come from'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l report -r -F -d 'write what was read to a file'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
-    -l quiet -d 'say nothing unless something is wrong'
+    -s q -l quiet -d 'do not name sources that fail'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l no-filter -d 'do not trap system calls'
-complete -c mfill -n "__fish_seen_subcommand_from run" \
-    -l uffd -d 'serve userfaultfd to the program'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -a '(__fish_complete_subcommand)'
