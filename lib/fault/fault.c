@@ -37,9 +37,9 @@ static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
 	return r;
 }
 
-int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
-		  struct mf_region *region, uint64_t generation, uint32_t unit,
-		  bool ahead)
+static int claim_and_fill(struct mf_mm *mm, struct mf_slot *me,
+			  struct mf_store *store, struct mf_region *region,
+			  uint64_t generation, uint32_t unit, bool ahead)
 {
 	uint32_t word;
 	int r;
@@ -68,6 +68,23 @@ int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
 				return r;
 		}
 	}
+}
+
+/*
+ * A handler that ran in between could touch the page that this thread fills,
+ * and would wait for itself; and one that never returns, but jumps, would
+ * leave the page claimed for ever.
+ */
+int mf_fault_unit(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
+		  struct mf_region *region, uint64_t generation, uint32_t unit,
+		  bool ahead)
+{
+	int r;
+
+	mf_signals_block();
+	r = claim_and_fill(mm, me, store, region, generation, unit, ahead);
+	mf_signals_restore();
+	return r;
 }
 
 /* What is to be filled, and for whom. */

@@ -304,6 +304,23 @@ TEST(a_signal_during_a_fill_waits_for_its_end)
 	ck_assert_int_eq(mfill_unmap(signal_map), 0);
 }
 
+TEST(a_signal_during_a_fill_that_was_asked_for_waits_for_its_end)
+{
+	struct mf_pattern other = { .size = PAGE,
+				    .flags = MFILL_SOURCE_INLINE };
+	struct mf_pattern pattern = { .size = PAGE,
+				      .flags = MFILL_SOURCE_INLINE,
+				      .hook = raise_inside };
+	char *map = mf_pattern_map(&pattern, NULL);
+
+	signal(SIGUSR1, touch_in_handler);
+	signal_map = mf_pattern_map(&other, NULL);
+	ck_assert_int_eq(mfill_require(map, PAGE), 0);
+	ck_assert_int_eq(signal_right, 1);
+	ck_assert_int_eq(mfill_unmap(map), 0);
+	ck_assert_int_eq(mfill_unmap(signal_map), 0);
+}
+
 TEST(errno_is_as_it_was)
 {
 	struct mf_pattern pattern = { .size = 4 * PAGE,
