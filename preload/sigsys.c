@@ -177,7 +177,7 @@ static int touch_memory(ucontext_t *uc, long nr, const unsigned long args[6])
 }
 
 /* The kernel has put all registers back as they were before the call. */
-static void serve(ucontext_t *uc, long nr)
+void pl_sigsys_serve(ucontext_t *uc, long nr)
 {
 	unsigned long args[6];
 	int r;
@@ -200,7 +200,7 @@ static void on_sigsys(int sig, siginfo_t *info, void *context)
 	int saved_errno = errno;
 
 	if (info->si_code == SYS_SECCOMP && info->si_errno == PL_FILTER_TAG)
-		serve(context, info->si_syscall);
+		pl_sigsys_serve(context, info->si_syscall);
 	else
 		mf_signal_forward(sig, info, context);
 	errno = saved_errno;

@@ -11,9 +11,15 @@
 #define MF_PRELOAD_SIGSYS_H
 
 #include <stdint.h>
+#include <ucontext.h>
 
 /* Take SIGSYS. Not in a signal handler. */
 int pl_sigsys_start(void);
+/*
+ * What the handler does: have the call made that was about to be made there,
+ * with its number. In the handler, or a test that has none.
+ */
+void pl_sigsys_serve(ucontext_t *uc, long nr);
 /* How many calls were caught in this process. Any context. */
 uint64_t pl_sigsys_count(void);
 

@@ -166,6 +166,21 @@ TEST(a_marked_call_is_let_through)
 	}
 }
 
+TEST(a_marked_sigaction_is_let_through)
+{
+	static const int ours[] = { SIGSEGV, SIGBUS, SIGSYS };
+
+	make(PL_FILTER_ALL);
+	for (int i = 0; i < 3; i++) {
+		struct seccomp_data data = call(SYS_rt_sigaction);
+
+		data.args[0] = (unsigned)ours[i];
+		ck_assert_uint_eq(run(&data), TRAP);
+		data.args[5] = MF_SYSCALL_MARK;
+		ck_assert_uint_eq(run(&data), SECCOMP_RET_ALLOW);
+	}
+}
+
 TEST(a_mark_does_not_change_what_the_kernel_sees)
 {
 	for (long nr = 0; nr < PL_CALLS; nr++) {

@@ -265,6 +265,37 @@ TEST(registers_and_the_red_zone_are_kept)
 }
 #endif
 
+#ifdef __aarch64__
+/* Here the handler makes the call itself; qemu has no filters to call it. */
+TEST(a_call_is_made_in_the_handler)
+{
+	ucontext_t uc;
+	int fds[2];
+	char *map;
+
+	pl_catch_start(PL_FILTER_OFF);
+	map = arena_map('x', 1);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_assert_int_eq(write(fds[1], "bytes", 5), 5);
+	ck_assert_int_eq(getcontext(&uc), 0);
+	sigaltstack(NULL, &uc.uc_stack);
+	uc.uc_mcontext.regs[0] = (uint64_t)fds[0];
+	uc.uc_mcontext.regs[1] = (uintptr_t)map;
+	uc.uc_mcontext.regs[2] = 5;
+	pl_sigsys_serve(&uc, SYS_read);
+	ck_assert_int_eq((long)uc.uc_mcontext.regs[0], 5);
+	ck_assert_mem_eq(map, "bytesx", 6);
+	/* What cannot be filled: nothing is taken. */
+	uc.uc_mcontext.regs[0] = (uint64_t)fds[0];
+	uc.uc_mcontext.regs[1] = (uintptr_t)map + PAGE;
+	pl_sigsys_serve(&uc, SYS_read);
+	ck_assert_int_eq((long)uc.uc_mcontext.regs[0], -EFAULT);
+	close(fds[0]);
+	close(fds[1]);
+	arena_unmap(map);
+}
+#endif
+
 /* Children */
 
 /* Not inline: in a function that calls vfork() no register is safe. */

@@ -29,7 +29,8 @@ static void check_packets(int family, int type)
 	ck_assert_int_eq(socketpair(family, type, 0, fds), 0);
 	ck_assert_int_eq(send(fds[0], "first", 5, 0), 5);
 	ck_assert_int_eq(send(fds[0], "second", 6, 0), 6);
-	/* Across a page border, into two pages that are not there. */
+	/* Across a page border, into two pages of which one is there. */
+	map[0] = 'x';
 	ck_assert_int_eq(RAW(recvfrom, fds[1], map + PAGE - 2, 100, 0, 0, 0),
 			 5);
 	ck_assert_mem_eq(map + PAGE - 2, "firstx", 6);
@@ -264,6 +265,30 @@ TEST(the_buffers_of_a_message_are_filled_on_demand)
 	ck_assert_int_eq(RAW(readv, fds[1], iov, 2), 52);
 	close(fds[0]);
 	close(fds[1]);
+	arena_unmap(map);
+}
+
+TEST(an_array_may_be_long_and_lie_there_itself)
+{
+	enum { N = 16 };
+	struct iovec *iov;
+	char buf[3 * N];
+	int fds[2];
+	char *map;
+
+	start(PL_FILTER_ALL);
+	map = arena_map('x', 0);
+	iov = (struct iovec *)arena_map(0, 0);
+	for (int i = 0; i < N; i++)
+		iov[i] = (struct iovec){ map + PAGE * (size_t)i, 3 };
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_assert_int_eq(RAW(writev, fds[1], iov, N), 3 * N);
+	ck_assert_int_eq(read(fds[0], buf, sizeof(buf)), 3 * N);
+	for (int i = 0; i < 3 * N; i++)
+		ck_assert_int_eq(buf[i], 'x');
+	close(fds[0]);
+	close(fds[1]);
+	arena_unmap((char *)iov);
 	arena_unmap(map);
 }
 
