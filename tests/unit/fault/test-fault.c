@@ -250,6 +250,7 @@ static void touch_in_handler(int sig)
 	/* The thread sanitizer blocks every signal in every handler. */
 	sigemptyset(&faults);
 	sigaddset(&faults, SIGSEGV);
+	sigaddset(&faults, SIGBUS);
 	sigprocmask(SIG_UNBLOCK, &faults, NULL);
 	signal_right = mf_pattern_matches(signal_map, 0, PAGE);
 }
