@@ -25,6 +25,7 @@ enum {
 	OPT_BACKEND = 0x100,
 	OPT_DELIVERY,
 	OPT_FILL_SIZE,
+	OPT_FILTER,
 	OPT_JSON,
 	OPT_NO_FILTER,
 	OPT_REPORT,
@@ -48,9 +49,11 @@ static const struct argp_option options[] = {
 	  "How pages are hidden: auto, guard, mprotect or uffd", 0 },
 	{ "delivery", OPT_DELIVERY, "NAME", 0,
 	  "Who fills them: auto, inline or thread", 0 },
+	{ "filter", OPT_FILTER, "NAME", 0,
+	  "System calls that a seccomp filter finds: buffers, all or none", 0 },
 	{ "no-filter", OPT_NO_FILTER, NULL, 0,
-	  "No seccomp filter: set-user-ID programs work, but system calls "
-	  "made without the C library fail on what is not filled yet",
+	  "The same as --filter=none: set-user-ID programs work, but system "
+	  "calls made without the C library fail on what is not filled yet",
 	  0 },
 	{ 0 },
 };
@@ -68,6 +71,20 @@ static int set_name(struct argp_state *state, const char *option,
 	if (number < 0)
 		argp_error(state, "%s: there is no '%s'", option, value);
 	return number;
+}
+
+static int filter_of(const char *name)
+{
+	static const char *const names[] = {
+		[MF_RUN_FILTER_BUFFERS] = "buffers",
+		[MF_RUN_FILTER_ALL] = "all",
+		[MF_RUN_FILTER_NONE] = "none",
+	};
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	return -EINVAL;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -90,8 +107,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case OPT_REPORT:
 		a->report = value;
 		break;
+	case OPT_FILTER:
+		a->run.filter = set_name(state, "--filter", value,
+					 filter_of(value));
+		break;
 	case OPT_NO_FILTER:
-		a->run.no_filter = true;
+		a->run.filter = MF_RUN_FILTER_NONE;
 		break;
 	case OPT_FILL_SIZE:
 		a->run.fill_size = mf_arg_size(state, "--fill-size", value, 1,

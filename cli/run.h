@@ -40,7 +40,8 @@ struct mf_run_file {
 struct mf_run {
 	struct mf_run_file *files[MF_RUN_MAPS];
 	unsigned n_files;
-	bool quiet, no_filter;
+	bool quiet;
+	int filter;	       /* enum mf_run_filter */
 	int backend, delivery; /* as the user asked */
 	uint64_t fill_size;    /* 0: as the source likes it */
 	char **command;

@@ -69,6 +69,7 @@ _mfill_in_source() {
 _mfill_value() {
 	case $1 in
 	--backend) _mfill_words "auto guard mprotect uffd" "$2" ;;
+	--filter) _mfill_words "buffers all none" "$2" ;;
 	--delivery) _mfill_words "auto inline thread" "$2" ;;
 	--frame-size | -s) _mfill_words "4K 16K 64K 256K 1M" "$2" ;;
 	--fill-size) _mfill_words "4K 16K 64K 256K 1M 4M" "$2" ;;
@@ -88,7 +89,7 @@ _mfill_options() {
 		"--delivery=" ;;
 	probe) echo "--json" ;;
 	run) echo "--map --fill-size= --backend= --delivery= --stats --json" \
-		"--report= --quiet --no-filter --" ;;
+		"--report= --quiet --filter= --no-filter --" ;;
 	esac
 	echo "--help --usage --version"
 }

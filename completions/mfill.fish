@@ -62,6 +62,8 @@ complete -c mfill -n "__fish_seen_subcommand_from run" \
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -s q -l quiet -d 'do not name sources that fail'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
+    -l filter -x -a 'buffers all none' -d 'which system calls to trap'
+complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l no-filter -d 'do not trap system calls'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -a '(__fish_complete_subcommand)'

@@ -24,6 +24,13 @@ long pl_call(long nr, const unsigned long args[6]);
 #define PL_NOT_CALLED (-0x10001L)
 long pl_call_wrapped(long nr, const unsigned long args[6]);
 
+/* NEXT(name) of a call with an array that was touched, which may be caught. */
+#define PL_NEXT_ARRAY(name, nr, ...)                                         \
+	(pl_filter_catches_arrays                                            \
+		 ? pl_result(pl_call(nr, (const unsigned long[6]){ PL_LONGS( \
+						 __VA_ARGS__) }))            \
+		 : NEXT(name)(__VA_ARGS__))
+
 /*
  * TOUCHING(int, bind, SYS_bind, (int fd, const void *addr, socklen_t len),
  * fd, addr, len) replaces bind() by one that has its memory filled first. The

@@ -251,7 +251,7 @@ static int enter_run(struct parcel *parcel)
 	}
 	pl_run.maps = maps;
 	pl_run.quiet = table->flags & MF_RUN_QUIET;
-	pl_run.no_filter = table->flags & MF_RUN_NO_FILTER;
+	pl_run.filter = (int)table->filter;
 	pl_run.backend = table->backend;
 	pl_run.delivery = table->delivery;
 	pl_run.library = mf_run_text_at(table, table->library);
@@ -274,8 +274,10 @@ static void join(const char *entry)
 	else
 		pl_run.env_run = entry;
 	if (r == 0)
-		pl_catch_start(pl_run.no_filter ? PL_FILTER_OFF
-						: PL_FILTER_ARENA);
+		pl_catch_start(
+			pl_run.filter == MF_RUN_FILTER_NONE  ? PL_FILTER_OFF
+			: pl_run.filter == MF_RUN_FILTER_ALL ? PL_FILTER_ALL
+							     : PL_FILTER_ARENA);
 }
 
 /* A copy, since a program may overwrite its environment. */

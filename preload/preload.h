@@ -43,10 +43,10 @@ struct pl_map {
 struct pl_run {
 	unsigned n_maps; /* 0: not in a run, or not joined */
 	struct pl_map *maps;
-	bool quiet;	/* MF_RUN_QUIET */
-	bool no_filter; /* MF_RUN_NO_FILTER */
-	int backend;	/* enum mfill_backend, as the user asked */
-	int delivery;	/* enum mfill_delivery */
+	bool quiet;   /* MF_RUN_QUIET */
+	int filter;   /* enum mf_run_filter */
+	int backend;  /* enum mfill_backend, as the user asked */
+	int delivery; /* enum mfill_delivery */
 	/* What a program needs in its environment to join: "NAME=VALUE". */
 	const char *env_run;
 	const char *library; /* to be the first in LD_PRELOAD */

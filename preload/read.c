@@ -136,7 +136,7 @@ INTERPOSE(ssize_t, readv, (int fd, const struct iovec *iov, int n))
 	if (n > 0 && pl_touch_iov(iov, (size_t)n, true) < 0)
 		return pl_result(-EFAULT);
 	return PL_EITHER(fd, EBADF, pl_serve_readv(fd, iov, n),
-			 NEXT(readv)(fd, iov, n));
+			 PL_NEXT_ARRAY(readv, SYS_readv, fd, iov, n));
 }
 
 INTERPOSE(ssize_t, preadv64,
@@ -146,8 +146,9 @@ INTERPOSE(ssize_t, preadv64,
 		return pl_result(-EFAULT);
 	if (offset == -1)
 		return pl_result(-EINVAL);
-	return PL_EITHER(fd, EBADF, pl_serve_preadv(fd, iov, n, offset),
-			 NEXT(preadv64)(fd, iov, n, offset));
+	return PL_EITHER(
+		fd, EBADF, pl_serve_preadv(fd, iov, n, offset),
+		PL_NEXT_ARRAY(preadv64, SYS_preadv, fd, iov, n, offset));
 }
 INTERPOSE_ALSO(preadv, preadv64);
 

@@ -140,7 +140,7 @@ INTERPOSE(ssize_t, writev, (int fd, const struct iovec *iov, int n))
 	if (n > 0)
 		(void)pl_touch_iov(iov, (size_t)n, false);
 	return PL_EITHER(fd, EPERM, pl_serve_writev(fd, iov, n),
-			 NEXT(writev)(fd, iov, n));
+			 PL_NEXT_ARRAY(writev, SYS_writev, fd, iov, n));
 }
 
 INTERPOSE(ssize_t, pwritev64,
@@ -150,8 +150,9 @@ INTERPOSE(ssize_t, pwritev64,
 		(void)pl_touch_iov(iov, (size_t)n, false);
 	if (offset == -1)
 		return pl_result(-EINVAL);
-	return PL_EITHER(fd, EPERM, pl_serve_pwritev(fd, iov, n, offset),
-			 NEXT(pwritev64)(fd, iov, n, offset));
+	return PL_EITHER(
+		fd, EPERM, pl_serve_pwritev(fd, iov, n, offset),
+		PL_NEXT_ARRAY(pwritev64, SYS_pwritev, fd, iov, n, offset));
 }
 INTERPOSE_ALSO(pwritev, pwritev64);
 

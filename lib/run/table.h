@@ -67,12 +67,19 @@ struct mf_run_table {
 	uint32_t flags; /* MF_RUN_* */
 	int32_t backend;
 	int32_t delivery;
+	uint32_t filter;     /* enum mf_run_filter */
 	mf_run_text library; /* absolute path of the preload library */
 	struct mf_run_map maps[];
 };
 
-#define MF_RUN_QUIET	 0x1U /* do not name sources that fail */
-#define MF_RUN_NO_FILTER 0x2U /* no seccomp filter */
+#define MF_RUN_QUIET 0x1U /* do not name sources that fail */
+
+/* Which system calls the seccomp filter catches: preload/filter.h. */
+enum mf_run_filter {
+	MF_RUN_FILTER_BUFFERS,
+	MF_RUN_FILTER_ALL,
+	MF_RUN_FILTER_NONE,
+};
 
 static inline const char *mf_run_text_at(const struct mf_run_table *table,
 					 mf_run_text at)
