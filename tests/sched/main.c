@@ -3,6 +3,7 @@
  * main.c - explore the engine, or show one run of it.
  *
  *	explore [--quick | --deep] [--tap] [--seconds S] [--mode MODE] [ROW...]
+ *	explore --until-bad ...		stop at the first row that is wrong
  *	explore --replay ROW:SCHEDULE
  *	explore --list
  *
@@ -16,7 +17,7 @@
 #include "sched/rows.h"
 
 static struct {
-	bool quick, deep, tap;
+	bool quick, deep, tap, until_bad;
 	double seconds;
 	const char *mode; /* NULL: as rows.c thinks best */
 	char **wanted;
@@ -113,6 +114,8 @@ static int explore(void)
 			return usage();
 		tell(&rows[i], name, &verdict, ++number);
 		bad += !verdict.as_expected;
+		if (bad && options.until_bad)
+			break;
 	}
 	if (options.tap)
 		printf("1..%u\n", number);
@@ -144,6 +147,8 @@ int main(int argc, char **argv)
 			options.deep = true;
 		else if (strcmp(argv[i], "--quick") == 0)
 			options.quick = true;
+		else if (strcmp(argv[i], "--until-bad") == 0)
+			options.until_bad = true;
 		else if (strcmp(argv[i], "--mode") == 0 && i + 1 < argc)
 			options.mode = argv[++i];
 		else if (strcmp(argv[i], "--tap") == 0)

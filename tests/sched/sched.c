@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,10 +175,33 @@ static int find_tls(struct dl_phdr_info *info, size_t size, void *ignored)
 	return 1; /* the program itself comes first, and is all we want */
 }
 
+/* The engine crashes: the run ends, the explorer does not. */
+static void on_crash(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (mfx_current >= 0 || checking)
+		mfx_bug(MFX_INVARIANT, "a thread crashes at address %p",
+			info->si_addr);
+	(void)signal(sig, SIG_DFL);
+}
+
+static void survive_crashes(void)
+{
+	static char stack[65536];
+	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = { .sa_sigaction = on_crash };
+
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+	if (sigaltstack(&alt, NULL) < 0 || sigaction(SIGSEGV, &action, NULL) ||
+	    sigaction(SIGBUS, &action, NULL))
+		abort();
+}
+
 static void set_up_tls(void)
 {
 	if (tls)
 		return;
+	survive_crashes();
 	(void)dl_iterate_phdr(find_tls, NULL);
 	if (!tls || tls_size > MFX_TLS)
 		abort();
