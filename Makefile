@@ -9,7 +9,8 @@ DESTDIR ?=
 NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
-	check-32 check-stress check-fuzz check-sched check-sched-deep sched explorer \
+	check-32 check-stress check-fuzz check-mutations check-model \
+	check-sched check-sched-deep sched explorer \
 	check-all demo bench format install clean
 
 all:
@@ -93,8 +94,17 @@ check-sched-deep: explorer
 sched: explorer
 	@build/tests/sched/explore --replay '$(REPLAY)'
 
+# Breaks the engine in one place after the other; the explorer must notice.
+check-mutations: explorer
+	@tests/sched/check-mutations build
+
+# The protocol in Promela, all of its states.
+check-model:
+	@tools/install-deps build model
+	@tests/model/check-model
+
 check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
-	check-aarch64 check-32 check-sched-deep
+	check-aarch64 check-32 check-model check-mutations check-sched-deep
 
 # A database that is only there compressed, and sqlite3 in a container's place.
 demo:
