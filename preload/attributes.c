@@ -23,7 +23,8 @@ INTERPOSE(int, fchmodat, (int dirfd, const char *path, mode_t mode, int flags))
 
 INTERPOSE(int, chmod, (const char *path, mode_t mode))
 {
-	return pl_libc_fchmodat(AT_FDCWD, path, mode, 0);
+	return (int)PL_UNLESS(pl_serve_change(AT_FDCWD, path),
+			      NEXT(chmod)(path, mode));
 }
 
 INTERPOSE(int, fchown, (int fd, uid_t user, gid_t group))
@@ -49,13 +50,14 @@ INTERPOSE(int, fchownat,
 
 INTERPOSE(int, chown, (const char *path, uid_t user, gid_t group))
 {
-	return pl_libc_fchownat(AT_FDCWD, path, user, group, 0);
+	return (int)PL_UNLESS(pl_serve_change(AT_FDCWD, path),
+			      NEXT(chown)(path, user, group));
 }
 
 INTERPOSE(int, lchown, (const char *path, uid_t user, gid_t group))
 {
-	return pl_libc_fchownat(AT_FDCWD, path, user, group,
-				AT_SYMLINK_NOFOLLOW);
+	return (int)PL_UNLESS(pl_serve_change(AT_FDCWD, path),
+			      NEXT(lchown)(path, user, group));
 }
 
 INTERPOSE(int, futimens, (int fd, const struct timespec times[2]))

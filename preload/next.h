@@ -33,7 +33,15 @@ typedef posix_spawn_file_actions_t pl_actions;
 
 /* clang-format off */
 #define PL_NEXT_LIST(X) \
+	X(int, open, (const char *, int, ...)) \
+	X(int, open64, (const char *, int, ...)) \
+	X(int, openat, (int, const char *, int, ...)) \
 	X(int, openat64, (int, const char *, int, ...)) \
+	X(int, creat64, (const char *, mode_t)) \
+	X(int, __open_2, (const char *, int)) \
+	X(int, __open64_2, (const char *, int)) \
+	X(int, __openat_2, (int, const char *, int)) \
+	X(int, __openat64_2, (int, const char *, int)) \
 	X(int, close, (int)) \
 	X(int, close_range, (unsigned, unsigned, int)) \
 	X(int, dup2, (int, int)) \
@@ -51,11 +59,19 @@ typedef posix_spawn_file_actions_t pl_actions;
 	X(ssize_t, pwritev64, (int, const struct iovec *, int, off_t)) \
 	X(ssize_t, pwritev64v2, (int, const struct iovec *, int, off_t, int)) \
 	X(off_t, lseek64, (int, off_t, int)) \
+	X(int, stat64, (const char *, struct stat *)) \
+	X(int, lstat64, (const char *, struct stat *)) \
 	X(int, fstat64, (int, struct stat *)) \
 	X(int, fstatat64, (int, const char *, struct stat *, int)) \
+	X(int, __xstat64, (int, const char *, struct stat *)) \
+	X(int, __lxstat64, (int, const char *, struct stat *)) \
+	X(int, __fxstat64, (int, int, struct stat *)) \
+	X(int, __fxstatat64, \
+	  (int, int, const char *, struct stat *, int)) \
 	X(int, statx, (int, const char *, int, unsigned, struct statx *)) \
 	X(int, statfs64, (const char *, struct statfs *)) \
 	X(int, statvfs64, (const char *, struct statvfs *)) \
+	X(int, access, (const char *, int)) \
 	X(int, faccessat, (int, const char *, int, int)) \
 	X(int, euidaccess, (const char *, int)) \
 	X(int, fcntl64, (int, int, ...)) \
@@ -77,16 +93,26 @@ typedef posix_spawn_file_actions_t pl_actions;
 	X(ssize_t, vmsplice, (int, const struct iovec *, size_t, unsigned)) \
 	X(int, ftruncate64, (int, off_t)) \
 	X(int, truncate64, (const char *, off_t)) \
+	X(int, unlink, (const char *)) \
 	X(int, unlinkat, (int, const char *, int)) \
 	X(int, remove, (const char *)) \
+	X(int, rename, (const char *, const char *)) \
 	X(int, renameat, (int, const char *, int, const char *)) \
 	X(int, renameat2, (int, const char *, int, const char *, unsigned)) \
+	X(int, link, (const char *, const char *)) \
 	X(int, linkat, (int, const char *, int, const char *, int)) \
+	X(int, symlink, (const char *, const char *)) \
 	X(int, symlinkat, (const char *, int, const char *)) \
+	X(int, mkdir, (const char *, mode_t)) \
 	X(int, mkdirat, (int, const char *, mode_t)) \
+	X(int, mkfifo, (const char *, mode_t)) \
+	X(int, mknod, (const char *, mode_t, dev_t)) \
 	X(int, mknodat, (int, const char *, mode_t, dev_t)) \
+	X(int, chmod, (const char *, mode_t)) \
 	X(int, fchmod, (int, mode_t)) \
 	X(int, fchmodat, (int, const char *, mode_t, int)) \
+	X(int, chown, (const char *, uid_t, gid_t)) \
+	X(int, lchown, (const char *, uid_t, gid_t)) \
 	X(int, fchown, (int, uid_t, gid_t)) \
 	X(int, fchownat, (int, const char *, uid_t, gid_t, int)) \
 	X(int, futimens, (int, const struct timespec *)) \
@@ -97,6 +123,7 @@ typedef posix_spawn_file_actions_t pl_actions;
 	X(int, utime, (const char *, const struct utimbuf *)) \
 	X(int, utimes, (const char *, const struct timeval *)) \
 	X(int, lutimes, (const char *, const struct timeval *)) \
+	X(ssize_t, readlink, (const char *, char *, size_t)) \
 	X(ssize_t, readlinkat, (int, const char *, char *, size_t)) \
 	X(ssize_t, __readlink_chk, (const char *, char *, size_t, size_t)) \
 	X(ssize_t, __readlinkat_chk, \

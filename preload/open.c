@@ -67,52 +67,69 @@ long pl_serve_opened(int dirfd, const char *path, int flags, long r)
 	return r;
 }
 
-static int open_at(int dirfd, const char *path, int flags, mode_t mode)
-{
-	int saved = errno;
-	long r = pl_serve_openat(dirfd, path, flags);
-
-	if (r == PL_PASS) {
-		r = NEXT(openat64)(dirfd, path, flags, mode);
-		if (r < 0)
-			r = -errno;
-		r = pl_serve_opened(dirfd, path, flags, r);
-	}
-	if (r >= 0)
-		errno = saved;
-	return (int)pl_result(r);
-}
+/* Each name goes on to its own: who comes next may have one call another. */
+#define OPEN(dirfd, path, flags, next)                              \
+	({                                                          \
+		int saved_ = errno;                                 \
+		long r_ = pl_serve_openat(dirfd, path, flags);      \
+		if (r_ == PL_PASS) {                                \
+			r_ = (next);                                \
+			r_ = pl_serve_opened(dirfd, path, flags,    \
+					     r_ < 0 ? -errno : r_); \
+		}                                                   \
+		if (r_ >= 0)                                        \
+			errno = saved_;                             \
+		(int)pl_result(r_);                                 \
+	})
 
 /* The mode is there or not: what is there instead is not looked at. */
+INTERPOSE(int, open, (const char *path, int flags, mode_t mode))
+{
+	return OPEN(AT_FDCWD, path, flags, NEXT(open)(path, flags, mode));
+}
+INTERPOSE_ALSO(__open, open);
+
 INTERPOSE(int, open64, (const char *path, int flags, mode_t mode))
 {
-	return open_at(AT_FDCWD, path, flags, mode);
+	return OPEN(AT_FDCWD, path, flags, NEXT(open64)(path, flags, mode));
 }
-INTERPOSE_ALSO(open, open64);
-INTERPOSE_ALSO(__open, open64);
 INTERPOSE_ALSO(__open64, open64);
+
+INTERPOSE(int, openat, (int dirfd, const char *path, int flags, mode_t mode))
+{
+	return OPEN(dirfd, path, flags, NEXT(openat)(dirfd, path, flags, mode));
+}
 
 INTERPOSE(int, openat64, (int dirfd, const char *path, int flags, mode_t mode))
 {
-	return open_at(dirfd, path, flags, mode);
+	return OPEN(dirfd, path, flags,
+		    NEXT(openat64)(dirfd, path, flags, mode));
 }
-INTERPOSE_ALSO(openat, openat64);
 
 INTERPOSE(int, creat64, (const char *path, mode_t mode))
 {
-	return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+	return OPEN(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC,
+		    NEXT(creat64)(path, mode));
 }
 INTERPOSE_ALSO(creat, creat64);
 
 /* With _FORTIFY_SOURCE. */
+INTERPOSE(int, __open_2, (const char *path, int flags))
+{
+	return OPEN(AT_FDCWD, path, flags, NEXT(__open_2)(path, flags));
+}
+
 INTERPOSE(int, __open64_2, (const char *path, int flags))
 {
-	return open_at(AT_FDCWD, path, flags, 0);
+	return OPEN(AT_FDCWD, path, flags, NEXT(__open64_2)(path, flags));
 }
-INTERPOSE_ALSO(__open_2, __open64_2);
+
+INTERPOSE(int, __openat_2, (int dirfd, const char *path, int flags))
+{
+	return OPEN(dirfd, path, flags, NEXT(__openat_2)(dirfd, path, flags));
+}
 
 INTERPOSE(int, __openat64_2, (int dirfd, const char *path, int flags))
 {
-	return open_at(dirfd, path, flags, 0);
+	return OPEN(dirfd, path, flags, NEXT(__openat64_2)(dirfd, path, flags));
 }
-INTERPOSE_ALSO(__openat_2, __openat64_2);

@@ -62,7 +62,8 @@ INTERPOSE(int, unlinkat, (int dirfd, const char *path, int flags))
 
 INTERPOSE(int, unlink, (const char *path))
 {
-	return pl_libc_unlinkat(AT_FDCWD, path, 0);
+	return (int)PL_UNLESS(pl_serve_change(AT_FDCWD, path),
+			      NEXT(unlink)(path));
 }
 
 INTERPOSE(int, remove, (const char *path))
@@ -80,7 +81,8 @@ INTERPOSE(int, renameat,
 
 INTERPOSE(int, rename, (const char *from, const char *to))
 {
-	return pl_libc_renameat(AT_FDCWD, from, AT_FDCWD, to);
+	return (int)PL_UNLESS(pl_serve_rename(AT_FDCWD, from, AT_FDCWD, to),
+			      NEXT(rename)(from, to));
 }
 
 INTERPOSE(int, renameat2,
@@ -102,7 +104,8 @@ INTERPOSE(int, linkat,
 
 INTERPOSE(int, link, (const char *from, const char *to))
 {
-	return pl_libc_linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+	return (int)PL_UNLESS(pl_serve_link(AT_FDCWD, from, AT_FDCWD, to),
+			      NEXT(link)(from, to));
 }
 
 INTERPOSE(int, symlinkat, (const char *target, int dirfd, const char *path))
@@ -113,7 +116,8 @@ INTERPOSE(int, symlinkat, (const char *target, int dirfd, const char *path))
 
 INTERPOSE(int, symlink, (const char *target, const char *path))
 {
-	return pl_libc_symlinkat(target, AT_FDCWD, path);
+	return (int)PL_UNLESS(pl_serve_make(AT_FDCWD, path),
+			      NEXT(symlink)(target, path));
 }
 
 INTERPOSE(int, mkdirat, (int dirfd, const char *path, mode_t mode))
@@ -124,7 +128,8 @@ INTERPOSE(int, mkdirat, (int dirfd, const char *path, mode_t mode))
 
 INTERPOSE(int, mkdir, (const char *path, mode_t mode))
 {
-	return pl_libc_mkdirat(AT_FDCWD, path, mode);
+	return (int)PL_UNLESS(pl_serve_make(AT_FDCWD, path),
+			      NEXT(mkdir)(path, mode));
 }
 
 INTERPOSE(int, mknodat,
@@ -136,12 +141,14 @@ INTERPOSE(int, mknodat,
 
 INTERPOSE(int, mknod, (const char *path, mode_t mode, dev_t device))
 {
-	return pl_libc_mknodat(AT_FDCWD, path, mode, device);
+	return (int)PL_UNLESS(pl_serve_make(AT_FDCWD, path),
+			      NEXT(mknod)(path, mode, device));
 }
 
 INTERPOSE(int, mkfifo, (const char *path, mode_t mode))
 {
-	return pl_libc_mknodat(AT_FDCWD, path, S_IFIFO | (mode & 07777), 0);
+	return (int)PL_UNLESS(pl_serve_make(AT_FDCWD, path),
+			      NEXT(mkfifo)(path, mode));
 }
 
 /* May it be read, written, run? */
@@ -171,29 +178,30 @@ static int access_link(int dirfd, const char *path, int mode)
 	return (int)pl_result(pl_serve_access(AT_FDCWD, map->path, mode));
 }
 
+#define ACCESS(dirfd, path, mode, next)                       \
+	({                                                    \
+		long r_ = pl_serve_access(dirfd, path, mode); \
+		if (r_ != PL_PASS)                            \
+			r_ = pl_result(r_);                   \
+		else if ((r_ = (next)) < 0)                   \
+			r_ = access_link(dirfd, path, mode);  \
+		(int)r_;                                      \
+	})
+
 INTERPOSE(int, faccessat, (int dirfd, const char *path, int mode, int flags))
 {
-	long r = pl_serve_access(dirfd, path, mode);
-
-	if (r != PL_PASS)
-		return (int)pl_result(r);
-	r = NEXT(faccessat)(dirfd, path, mode, flags);
-	return r < 0 ? access_link(dirfd, path, mode) : 0;
+	return ACCESS(dirfd, path, mode,
+		      NEXT(faccessat)(dirfd, path, mode, flags));
 }
 
 INTERPOSE(int, access, (const char *path, int mode))
 {
-	return pl_libc_faccessat(AT_FDCWD, path, mode, 0);
+	return ACCESS(AT_FDCWD, path, mode, NEXT(access)(path, mode));
 }
 
 INTERPOSE(int, euidaccess, (const char *path, int mode))
 {
-	long r = pl_serve_access(AT_FDCWD, path, mode);
-
-	if (r != PL_PASS)
-		return (int)pl_result(r);
-	r = NEXT(euidaccess)(path, mode);
-	return r < 0 ? access_link(AT_FDCWD, path, mode) : 0;
+	return ACCESS(AT_FDCWD, path, mode, NEXT(euidaccess)(path, mode));
 }
 INTERPOSE_ALSO(eaccess, euidaccess);
 
@@ -240,20 +248,27 @@ long pl_serve_readlink(int dirfd, const char *path, char *buf, size_t room)
 	return rename_face(dirfd, path, buf, room, r);
 }
 
+#define READLINK(dirfd, path, buf, room, next)                        \
+	({                                                            \
+		ssize_t n_;                                           \
+		if (pl_map_by_path(dirfd, path))                      \
+			n_ = pl_result(-EINVAL);                      \
+		else if ((n_ = (next)) >= 0)                          \
+			n_ = rename_face(dirfd, path, buf, room, n_); \
+		n_;                                                   \
+	})
+
 INTERPOSE(ssize_t, readlinkat,
 	  (int dirfd, const char *path, char *buf, size_t room))
 {
-	ssize_t n;
-
-	if (pl_map_by_path(dirfd, path))
-		return pl_result(-EINVAL);
-	n = NEXT(readlinkat)(dirfd, path, buf, room);
-	return n < 0 ? n : rename_face(dirfd, path, buf, room, n);
+	return READLINK(dirfd, path, buf, room,
+			NEXT(readlinkat)(dirfd, path, buf, room));
 }
 
 INTERPOSE(ssize_t, readlink, (const char *path, char *buf, size_t room))
 {
-	return pl_libc_readlinkat(AT_FDCWD, path, buf, room);
+	return READLINK(AT_FDCWD, path, buf, room,
+			NEXT(readlink)(path, buf, room));
 }
 
 /* With _FORTIFY_SOURCE; libc ends a program whose buffer is too small. */

@@ -51,17 +51,33 @@ static void describe_x(const struct pl_map *map, struct statx *stx)
 }
 
 /*
- * The kernel was asked, and said r of device and inode: is that a face, or is
- * the path a link to a map?
+ * The kernel was asked, and said r: is what it found a face, or is the path a
+ * link to a map?
  */
+static struct pl_map *behind_link(int dirfd, const char *path, int flags,
+				  long r)
+{
+	if (r != -ENOENT || !path || (flags & AT_SYMLINK_NOFOLLOW))
+		return NULL;
+	return pl_map_by_link(dirfd, path);
+}
+
 static struct pl_map *behind(int dirfd, const char *path, int flags, long r,
-			     uint64_t dev, uint64_t ino)
+			     const struct stat *st)
 {
 	if (r == 0)
-		return pl_map_by_inode(dev, ino);
-	if (r == -ENOENT && path && !(flags & AT_SYMLINK_NOFOLLOW))
-		return pl_map_by_link(dirfd, path);
-	return NULL;
+		return pl_map_by_inode(st->st_dev, st->st_ino);
+	return behind_link(dirfd, path, flags, r);
+}
+
+static struct pl_map *behind_x(int dirfd, const char *path, int flags, long r,
+			       const struct statx *stx)
+{
+	if (r == 0)
+		return pl_map_by_inode(
+			makedev(stx->stx_dev_major, stx->stx_dev_minor),
+			stx->stx_ino);
+	return behind_link(dirfd, path, flags, r);
 }
 
 static long finish(struct pl_map *map, struct stat *st)
@@ -80,76 +96,31 @@ static long finish_x(struct pl_map *map, struct statx *stx)
 	return 0;
 }
 
-/* By the system call, or by whoever has the function after us. */
-typedef long stat_fn(int dirfd, const char *path, struct stat *st, int flags);
-typedef long statx_fn(int dirfd, const char *path, int flags, unsigned mask,
-		      struct statx *stx);
-
-static long ask_kernel(int dirfd, const char *path, struct stat *st, int flags)
-{
-	return mf_syscall(SYS_newfstatat, dirfd, (long)path, (long)st, flags, 0,
-			  0);
-}
-
-static long ask_next(int dirfd, const char *path, struct stat *st, int flags)
-{
-	return NEXT(fstatat64)(dirfd, path, st, flags) < 0 ? -errno : 0;
-}
-
-static long ask_kernel_x(int dirfd, const char *path, int flags, unsigned mask,
-			 struct statx *stx)
-{
-	return mf_syscall(SYS_statx, dirfd, (long)path, flags, mask, (long)stx,
-			  0);
-}
-
-static long ask_next_x(int dirfd, const char *path, int flags, unsigned mask,
-		       struct statx *stx)
-{
-	return NEXT(statx)(dirfd, path, flags, mask, stx) < 0 ? -errno : 0;
-}
-
-static long stat_by(stat_fn *ask, int dirfd, const char *path, struct stat *st,
-		    int flags)
-{
-	struct pl_map *map = pl_map_by_path(dirfd, path);
-	long r = 0;
-
-	if (!map) {
-		r = ask(dirfd, path, st, flags);
-		map = r == 0 ? behind(dirfd, path, flags, r, st->st_dev,
-				      st->st_ino)
-			     : behind(dirfd, path, flags, r, 0, 0);
-	}
-	return map ? finish(map, st) : r;
-}
-
-static long statx_by(statx_fn *ask, int dirfd, const char *path, int flags,
-		     unsigned mask, struct statx *stx)
-{
-	struct pl_map *map = pl_map_by_path(dirfd, path);
-	long r = 0;
-
-	if (!map) {
-		r = ask(dirfd, path, flags, mask, stx);
-		map = r == 0 ? behind(dirfd, path, flags, r,
-				      makedev(stx->stx_dev_major,
-					      stx->stx_dev_minor),
-				      stx->stx_ino)
-			     : behind(dirfd, path, flags, r, 0, 0);
-	}
-	return map ? finish_x(map, stx) : r;
-}
-
 long pl_serve_stat(int dirfd, const char *path, struct stat *st, int flags)
 {
-	return stat_by(ask_kernel, dirfd, path, st, flags);
+	struct pl_map *map = pl_map_by_path(dirfd, path);
+	long r = 0;
+
+	if (!map) {
+		r = mf_syscall(SYS_newfstatat, dirfd, (long)path, (long)st,
+			       flags, 0, 0);
+		map = behind(dirfd, path, flags, r, st);
+	}
+	return map ? finish(map, st) : r;
 }
 
 long pl_serve_statx(int dirfd, const char *path, int flags, unsigned mask,
 		    struct statx *stx)
 {
-	return statx_by(ask_kernel_x, dirfd, path, flags, mask, stx);
+	struct pl_map *map = pl_map_by_path(dirfd, path);
+	long r = 0;
+
+	if (!map) {
+		r = mf_syscall(SYS_statx, dirfd, (long)path, flags, mask,
+			       (long)stx, 0);
+		map = behind_x(dirfd, path, flags, r, stx);
+	}
+	return map ? finish_x(map, stx) : r;
 }
 
 /* Looking behind may have set errno, although all went well. */
@@ -160,34 +131,54 @@ static int result(int saved, long r)
 	return (int)pl_result(r);
 }
 
-INTERPOSE(int, fstatat64,
-	  (int dirfd, const char *path, struct stat *st, int flags))
-{
-	return result(errno, stat_by(ask_next, dirfd, path, st, flags));
-}
-INTERPOSE_ALSO(fstatat, fstatat64);
+/* Each name goes on to its own: who comes next may have one call another. */
+#define STAT(dirfd, path, st, flags, next)                         \
+	({                                                         \
+		int saved_ = errno;                                \
+		struct pl_map *map_ = pl_map_by_path(dirfd, path); \
+		long r_ = 0;                                       \
+		if (!map_) {                                       \
+			r_ = (next) < 0 ? -errno : 0;              \
+			map_ = behind(dirfd, path, flags, r_, st); \
+		}                                                  \
+		result(saved_, map_ ? finish(map_, st) : r_);      \
+	})
 
 INTERPOSE(int, stat64, (const char *path, struct stat *st))
 {
-	return pl_libc_fstatat64(AT_FDCWD, path, st, 0);
+	return STAT(AT_FDCWD, path, st, 0, NEXT(stat64)(path, st));
 }
 INTERPOSE_ALSO(stat, stat64);
 
 INTERPOSE(int, lstat64, (const char *path, struct stat *st))
 {
-	return pl_libc_fstatat64(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+	return STAT(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW,
+		    NEXT(lstat64)(path, st));
 }
 INTERPOSE_ALSO(lstat, lstat64);
 
-INTERPOSE(int, fstat64, (int fd, struct stat *st))
+INTERPOSE(int, fstatat64,
+	  (int dirfd, const char *path, struct stat *st, int flags))
 {
-	int r = NEXT(fstat64)(fd, st);
-	struct pl_map *map = r == 0 ? pl_map_by_inode(st->st_dev, st->st_ino)
-				    : NULL;
+	return STAT(dirfd, path, st, flags,
+		    NEXT(fstatat64)(dirfd, path, st, flags));
+}
+INTERPOSE_ALSO(fstatat, fstatat64);
 
+static int finish_fd(int r, struct stat *st)
+{
+	struct pl_map *map = NULL;
+
+	if (r == 0)
+		map = pl_map_by_inode(st->st_dev, st->st_ino);
 	if (map)
 		describe(map, st);
 	return r;
+}
+
+INTERPOSE(int, fstat64, (int fd, struct stat *st))
+{
+	return finish_fd(NEXT(fstat64)(fd, st), st);
 }
 INTERPOSE_ALSO(fstat, fstat64);
 
@@ -195,29 +186,34 @@ INTERPOSE(int, statx,
 	  (int dirfd, const char *path, int flags, unsigned mask,
 	   struct statx *stx))
 {
-	return result(errno,
-		      statx_by(ask_next_x, dirfd, path, flags, mask, stx));
+	struct pl_map *map = pl_map_by_path(dirfd, path);
+	int saved = errno;
+	long r = 0;
+
+	if (!map) {
+		r = NEXT(statx)(dirfd, path, flags, mask, stx) < 0 ? -errno : 0;
+		map = behind_x(dirfd, path, flags, r, stx);
+	}
+	return result(saved, map ? finish_x(map, stx) : r);
 }
 
 /* What programs built with a glibc before 2.33 call. */
 INTERPOSE(int, __xstat64, (int version, const char *path, struct stat *st))
 {
-	(void)version;
-	return pl_libc_stat64(path, st);
+	return STAT(AT_FDCWD, path, st, 0, NEXT(__xstat64)(version, path, st));
 }
 INTERPOSE_ALSO(__xstat, __xstat64);
 
 INTERPOSE(int, __lxstat64, (int version, const char *path, struct stat *st))
 {
-	(void)version;
-	return pl_libc_lstat64(path, st);
+	return STAT(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW,
+		    NEXT(__lxstat64)(version, path, st));
 }
 INTERPOSE_ALSO(__lxstat, __lxstat64);
 
 INTERPOSE(int, __fxstat64, (int version, int fd, struct stat *st))
 {
-	(void)version;
-	return pl_libc_fstat64(fd, st);
+	return finish_fd(NEXT(__fxstat64)(version, fd, st), st);
 }
 INTERPOSE_ALSO(__fxstat, __fxstat64);
 
@@ -225,7 +221,7 @@ INTERPOSE(int, __fxstatat64,
 	  (int version, int dirfd, const char *path, struct stat *st,
 	   int flags))
 {
-	(void)version;
-	return pl_libc_fstatat64(dirfd, path, st, flags);
+	return STAT(dirfd, path, st, flags,
+		    NEXT(__fxstatat64)(version, dirfd, path, st, flags));
 }
 INTERPOSE_ALSO(__fxstatat, __fxstatat64);
