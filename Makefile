@@ -118,7 +118,7 @@ bench:
 	@tools/setup build
 	@$(NINJA) build benchmarks
 	@set -e; for name in fault threads huge scatter uaccess mmap_lock \
-		filter uffd preload-read startup; do \
+		filter uffd preload-read startup scan; do \
 		[ ! -e build/bench/bench-$$name ] || \
 			build/bench/bench-$$name; done
 

@@ -6,7 +6,8 @@
  * session and however its parents ended, and not longer: all of them are its
  * descendants, who become its children when they lose their parents. It is
  * in a session of its own, so no key at the terminal reaches it.
- * Context: a process of one thread, with all signals blocked.
+ * Context: a process of its own, with all signals blocked. Threads come when
+ * the command has been started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include "base/cleanup.h"
 #include "base/syscall.h"
 #include "cli/run.h"
+#include "fault/ahead.h"
 
 struct broker {
 	struct mf_run *run;
@@ -274,6 +276,31 @@ static void become_daemon(const struct mf_run_before *before)
 	mf_run_let_go(before, false);
 }
 
+/* Reading ahead */
+
+/* Few processors need no more, but a source that waits has several waits. */
+#define AHEAD_THREADS 4
+#define AHEAD_MOST    (UINT64_C(4) << 20)
+
+static struct mf_store *stores[MF_RUN_MAPS];
+
+static void *read_ahead(void *run)
+{
+	mf_ahead_serve(stores, ((struct mf_run *)run)->n_files);
+}
+
+/* Without threads everything works, but for the time that this saves. */
+static void start_reading_ahead(struct mf_run *run)
+{
+	for (unsigned i = 0; i < run->n_files; i++)
+		stores[i] = run->files[i]->store;
+	for (int i = 0; i < AHEAD_THREADS && run->n_files > 0; i++)
+		if (mf_sys.thread_create(read_ahead, run) < 0)
+			return;
+	for (unsigned i = 0; i < run->n_files; i++)
+		mf_ahead_offer(stores[i], AHEAD_MOST);
+}
+
 _Noreturn void mf_run_broker(struct mf_run *run, int control,
 			     const struct mf_run_before *before)
 {
@@ -298,6 +325,7 @@ _Noreturn void mf_run_broker(struct mf_run *run, int control,
 	watch(&broker, broker.signal_fd);
 	watch(&broker, broker.control);
 	watch(&broker, run->listen_fd);
+	start_reading_ahead(run);
 	serve(&broker);
 	_exit(0);
 }

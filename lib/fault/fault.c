@@ -15,6 +15,7 @@
 
 #include "backends/uffd.h"
 #include "base/lockrank.h"
+#include "fault/ahead.h"
 #include "fault/thread.h"
 #include "fault/wait.h"
 #include "mm/buffer.h"
@@ -166,7 +167,10 @@ static int tell(const struct mf_store *store, uint32_t unit, int error)
 static int fill_and_open(const struct job *job, uint32_t unit)
 {
 	uint32_t before = 0, now, first, last;
-	int r = fill(job, unit);
+	int r;
+
+	mf_ahead_touch(job->region->view->store, job->me, unit, unit);
+	r = fill(job, unit);
 
 	if (r < 0)
 		return tell(job->region->view->store, unit, r);

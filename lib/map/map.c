@@ -13,6 +13,7 @@
 
 #include "backends/backend.h"
 #include "base/sys.h"
+#include "fault/ahead.h"
 #include "fault/fault.h"
 #include "fault/reader.h"
 #include "fault/signal.h"
@@ -360,15 +361,18 @@ int mf_store_require(struct mf_store *store, uint64_t offset, uint64_t len)
 {
 	struct mf_slot *me = mf_slot_self();
 	struct mf_mm *mm = mf_mm_self();
-	uint32_t last;
+	uint32_t first, last;
 	int r = 0;
 
 	if (!me || !mm)
 		return -ENOMEM;
 	if (len == 0)
 		return 0;
+	first = mf_store_unit_at(store, offset);
 	last = mf_store_unit_at(store, offset + len - 1);
-	for (uint32_t i = mf_store_unit_at(store, offset); r == 0; i++) {
+	/* Before it is read: then both are at it at the same time. */
+	mf_ahead_touch(store, me, first, last);
+	for (uint32_t i = first; r == 0; i++) {
 		r = mf_fault_store(mm, me, store, i);
 		if (i == last)
 			break;

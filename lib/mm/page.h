@@ -44,10 +44,16 @@
 #define mf_page_state(word) ((word)&MF_PAGE_STATE)
 #define mf_page_owner(word) (((word)&MF_PAGE_OWNER_MASK) >> MF_PAGE_OWNER_SHIFT)
 
+/* As many readers at once may wish for something. */
+#define MF_WISHES 8
+
 /* Shared by all who map the store; counters are relaxed. */
 struct mf_store_header {
 	uint64_t faults, fills, filled_bytes, waits, errors, readahead;
 	uint64_t given; /* bytes the source has; behind them are zeros */
+	/* fault/ahead.c */
+	uint32_t ahead_most; /* units; 0: nobody reads ahead */
+	uint64_t wishes[MF_WISHES];
 	uint64_t latency[MFILL_LATENCY_BUCKETS];
 };
 
@@ -81,6 +87,12 @@ struct mf_store {
 	struct mfill_source *source; /* a reference; NULL: none yet */
 	uint64_t source_offset;	     /* of byte 0 */
 	mf_store_failed_fn *failed;  /* NULL: nobody is told */
+	/* What fault/ahead.c thinks of this process as a reader: racy. */
+	struct {
+		uint32_t next; /* unit, if it goes on as it has begun */
+		uint32_t steps;
+		uint32_t to; /* the last one wished for */
+	} ahead;
 };
 
 /* What another process must know to use a store. */

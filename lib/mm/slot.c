@@ -25,6 +25,7 @@ struct mf_world {
 	uint32_t size;	/* of this struct: differs between 32 and 64 bits */
 	uint32_t slots; /* have been used */
 	uint32_t stores;
+	struct mf_ahead ahead;
 	struct mf_mmap_lock locks[MF_WORLD_LOCKS];
 	struct mf_slot slot[MF_SLOTS];
 };
@@ -142,6 +143,11 @@ struct mf_slot *mf_world_slot(struct mf_world *world, uint32_t index)
 struct mf_mmap_lock *mf_world_lock(struct mf_world *world, uint32_t index)
 {
 	return &world->locks[index];
+}
+
+struct mf_ahead *mf_world_ahead(struct mf_world *world)
+{
+	return &world->ahead;
 }
 
 uint32_t mf_world_next_store(struct mf_world *world)

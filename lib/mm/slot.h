@@ -75,6 +75,12 @@ uint32_t mf_world_slots(struct mf_world *world);
 struct mf_slot *mf_world_slot(struct mf_world *world, uint32_t index);
 /* The lock with that index, used or not. */
 struct mf_mmap_lock *mf_world_lock(struct mf_world *world, uint32_t index);
+/* Where who reads ahead for others sleeps: fault/ahead.c. */
+struct mf_ahead {
+	uint32_t work;	   /* counts wishes; futex */
+	uint32_t sleeping; /* threads */
+};
+struct mf_ahead *mf_world_ahead(struct mf_world *world);
 /* A number no other store in this world has or had; never 0. */
 uint32_t mf_world_next_store(struct mf_world *world);
 

@@ -5,6 +5,7 @@
  */
 #include "backends/uffd.h"
 #include "base/die.h"
+#include "fault/ahead.h"
 #include "fault/thread.h"
 #include "sched/sched.h"
 
@@ -32,6 +33,15 @@ void mf_pool_readahead(struct mf_region *region, uint64_t generation,
 	(void)region;
 	(void)generation;
 	(void)unit;
+}
+
+void mf_ahead_touch(struct mf_store *store, struct mf_slot *me, uint32_t first,
+		    uint32_t last)
+{
+	(void)store;
+	(void)me;
+	(void)first;
+	(void)last;
 }
 
 void mf_pool_will_wait(void)
