@@ -25,12 +25,14 @@ struct previous {
 	uint32_t version; /* odd while written */
 	struct sigaction action;
 	struct previous *before;
+	struct previous *made_before;
 };
 
 #define SPARES 4
 
 static struct behind {
 	struct previous *now;	       /* NULL: we never were in front */
+	struct previous *made;	       /* change_mutex; all, never freed */
 	struct previous spare[SPARES]; /* change_mutex */
 	unsigned next;		       /* change_mutex */
 	/* One that was sent while it was held back. */
@@ -203,6 +205,8 @@ static int go_in_front(struct behind *who, int sig,
 	previous = mf_sys.calloc(1, sizeof(*previous));
 	if (!previous)
 		return -ENOMEM;
+	previous->made_before = who->made;
+	who->made = previous;
 	write_action(previous, &old, who->now);
 	/* Before ours is there: it may run at once. */
 	mf_store_seq_cst(&who->now, previous);
