@@ -24,6 +24,7 @@
 #include <errno.h>
 
 #include "base/lockrank.h"
+#include "fault/cycle.h"
 
 /* How long before the filler's life is checked. */
 #define FIRST_SLICE_NS UINT64_C(20000000)
@@ -56,6 +57,13 @@ void mf_wait_set_owner(struct mf_slot *waiter, uint64_t page,
 		(void)mf_cas(&waiter->waits_owner, &old,
 			     (old & ~OWNER_MASK) | (mf_slot_index(owner) + 1));
 	mf_fence();
+}
+
+struct mf_slot *mf_wait_owner(struct mf_slot *waiter)
+{
+	uint32_t owner = mf_load_seq_cst(&waiter->waits_owner) & OWNER_MASK;
+
+	return owner ? mf_world_slot(mf_world(), owner - 1) : NULL;
 }
 
 void mf_wait_clear(struct mf_slot *me)
@@ -132,8 +140,10 @@ static int sleep_once(struct mf_store *store, uint32_t unit, uint32_t word,
 		(void)mf_page_take_over(store, unit, word);
 		return 0;
 	}
-	if (closes_cycle(mf_page_owner(word), me))
+	if (closes_cycle(mf_page_owner(word), me)) {
+		mf_cycle_tell(me);
 		return -EDEADLK;
+	}
 	/*
 	 * WAITERS goes in before sleeping and is part of what the kernel
 	 * compares: a filler that settles in between changes the word, the
@@ -184,7 +194,10 @@ int mf_wait_stand_in(struct mf_store *store, uint32_t unit, uint32_t word,
 		return -EBUSY;
 	publish(waiter, mf_page_ref(store, unit), mf_page_owner(word) + 1);
 	mf_fence();
-	return closes_cycle(mf_page_owner(word), waiter) ? -EDEADLK : -EBUSY;
+	if (!closes_cycle(mf_page_owner(word), waiter))
+		return -EBUSY;
+	mf_cycle_tell(waiter);
+	return -EDEADLK;
 }
 
 void mf_wait_stand_down(struct mf_slot *waiter, uint64_t page)

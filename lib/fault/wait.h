@@ -28,6 +28,8 @@ void mf_wait_publish(struct mf_slot *me, uint64_t page);
 void mf_wait_set_owner(struct mf_slot *waiter, uint64_t page,
 		       struct mf_slot *owner);
 void mf_wait_clear(struct mf_slot *me);
+/* Who fills what the waiter waits for; NULL: not known yet. */
+struct mf_slot *mf_wait_owner(struct mf_slot *waiter);
 
 /*
  * For a thread that sleeps in the kernel (waiter, or NULL when nobody knows

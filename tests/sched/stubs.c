@@ -6,6 +6,7 @@
 #include "backends/uffd.h"
 #include "base/die.h"
 #include "fault/ahead.h"
+#include "fault/cycle.h"
 #include "fault/thread.h"
 #include "sched/sched.h"
 
@@ -50,6 +51,12 @@ void mf_pool_will_wait(void)
 
 void mf_pool_waited(void)
 {
+}
+
+void mf_cycle_tell(struct mf_slot *closer)
+{
+	mfx_say("would close a ring of waits");
+	(void)closer;
 }
 
 bool mf_uffd_waits(const struct mf_view *view)
