@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include "cli/cmd.h"
+#include "cli/run.h"
 #include "mfill.h"
 
 enum { OPT_JSON = 0x100 };
@@ -45,18 +46,35 @@ static const struct argp argp = {
 	       "in one way at least.",
 };
 
+/* Not the machine's, but programs are shown maps by it. */
+static struct mfill_facility wrappers(void)
+{
+	char path[PATH_MAX];
+	int r = mf_run_library(path);
+
+	return (struct mfill_facility){
+		.name = "wrappers",
+		.use = "fill memory before the C library's system calls",
+		.error = -r,
+		.reason = r < 0 ? "libmfill-preload.so is not where it was "
+				  "installed to"
+				: "",
+		.remedy = r < 0 ? "install mfill again" : "",
+	};
+}
+
 static void print_table(const struct mfill_facility *all, int n)
 {
 	for (int i = 0; i < n; i++) {
 		const struct mfill_facility *f = &all[i];
 
-		printf("%-10s %-4s %s\n", f->name, f->error ? "no" : "yes",
+		printf("%-16s %-4s %s\n", f->name, f->error ? "no" : "yes",
 		       f->use);
 		if (f->error)
-			printf("%15s %s: %s\n", "", strerrorname_np(f->error),
+			printf("%21s %s: %s\n", "", strerrorname_np(f->error),
 			       f->reason);
 		if (f->error && *f->remedy)
-			printf("%15s remedy: %s\n", "", f->remedy);
+			printf("%21s remedy: %s\n", "", f->remedy);
 	}
 }
 
@@ -108,12 +126,13 @@ static int run(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &json))
 		return MF_EXIT_FAILED;
 	n = mfill_probe(NULL, 0, sizeof(*all));
-	all = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*all));
+	all = n < 0 ? NULL : calloc((size_t)n + 2, sizeof(*all));
 	if (!all) {
 		mf_say("cannot probe: %s", strerror(n < 0 ? -n : ENOMEM));
 		return MF_EXIT_FAILED;
 	}
 	n = mfill_probe(all, (size_t)n, sizeof(*all));
+	all[n++] = wrappers();
 	if (json)
 		r = print_json(all, n);
 	else

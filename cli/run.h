@@ -63,6 +63,8 @@ void mf_run_answer(const struct mf_run *run, int connection);
 /* which.c: find the command, and see that it can be reached. An exit status. */
 int mf_run_find_command(struct mf_run *run);
 int mf_run_find_library(struct mf_run *run);
+/* Only where the library is; says nothing. -ENOENT. */
+int mf_run_library(char ret_path[PATH_MAX]);
 
 /* broker.c: what the broker tells the launcher, and how it is told signals. */
 enum mf_run_news {

@@ -97,7 +97,7 @@ static const char *const places[] = {
 	LIBDIR_FROM_BINDIR "/mfill/libmfill-preload.so",
 };
 
-int mf_run_find_library(struct mf_run *run)
+int mf_run_library(char ret_path[PATH_MAX])
 {
 	char self[PATH_MAX], path[2 * PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -108,12 +108,15 @@ int mf_run_find_library(struct mf_run *run)
 	for (size_t i = 0; slash && i < sizeof(places) / sizeof(*places); i++) {
 		slash[1] = '\0';
 		snprintf(path, sizeof(path), "%s%s", self, places[i]);
-		if (realpath(path, run->library) &&
-		    access(run->library, R_OK) == 0)
-			break;
-		*run->library = '\0';
+		if (realpath(path, ret_path) && access(ret_path, R_OK) == 0)
+			return 0;
 	}
-	if (!*run->library) {
+	return -ENOENT;
+}
+
+int mf_run_find_library(struct mf_run *run)
+{
+	if (mf_run_library(run->library) < 0) {
 		mf_say("libmfill-preload.so is not where it was installed to; "
 		       "programs cannot be shown maps without it");
 		return -ENOENT;
