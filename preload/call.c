@@ -34,29 +34,40 @@ long pl_call(long nr, const unsigned long args[6])
 				      : cancellable(nr, args);
 }
 
-/* Would the filter catch it? Arrays only when it catches all of them. */
-static bool is_caught(long nr, const unsigned long args[6])
+/* What a call has for us. */
+enum {
+	POINTER = 1, /* into the arena: the filter would catch it */
+	ARRAY = 2,   /* and who knows where that leads */
+};
+
+static unsigned look(long nr, const unsigned long args[6])
 {
 	const struct pl_call *call = &pl_calls[nr];
+	unsigned found = 0;
 
 	for (int i = 0; i < PL_CALL_ARGS && call->args[i].what; i++) {
 		const struct pl_arg *arg = &call->args[i];
 
 		if (pl_in_arena((const void *)args[arg->at]))
-			return true;
+			found |= POINTER;
 		if (arg->what == PL_ADDRESS &&
 		    pl_in_arena((const void *)args[arg->len]))
-			return true;
-		if (pl_filter_catches_arrays && arg->what >= PL_IOV_IN &&
-		    arg->what <= PL_MMSG_OUT)
-			return true;
+			found |= POINTER;
+		if (pl_is_array(arg->what))
+			found |= ARRAY;
 	}
-	return false;
+	return found;
 }
 
 long pl_call_wrapped(long nr, const unsigned long args[6])
 {
+	unsigned found = look(nr, args);
+
+	if (!found)
+		return PL_NOT_CALLED;
 	if (pl_call_touch(nr, args) < 0)
 		return -EFAULT;
-	return is_caught(nr, args) ? pl_call(nr, args) : PL_NOT_CALLED;
+	if (found & POINTER || pl_filter_catches_arrays)
+		return pl_call(nr, args);
+	return PL_NOT_CALLED;
 }

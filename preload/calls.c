@@ -321,7 +321,8 @@ int pl_call_touch(long nr, const unsigned long args[6])
 
 	if (nr < 0 || nr >= PL_CALLS)
 		return 0;
-	for (int i = 0; r == 0 && i < PL_CALL_ARGS; i++)
+	for (int i = 0; r == 0 && i < PL_CALL_ARGS && pl_calls[nr].args[i].what;
+	     i++)
 		r = touch_arg(&pl_calls[nr].args[i], args);
 	return r;
 }

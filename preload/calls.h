@@ -49,6 +49,12 @@ struct pl_call {
 	bool six;
 };
 
+/* Whether the memory is found behind an array, and not by the pointer. */
+static inline bool pl_is_array(uint8_t what)
+{
+	return what >= PL_IOV_IN && what <= PL_MMSG_OUT;
+}
+
 /* By number; a call that is not in the table has no args. */
 extern const struct pl_call pl_calls[PL_CALLS];
 

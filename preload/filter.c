@@ -91,11 +91,6 @@ static void emit_return(struct maker *maker, uint32_t value)
 	emit(maker, BPF_RET | BPF_K, value, 0, 0);
 }
 
-static bool is_array(uint8_t what)
-{
-	return what >= PL_IOV_IN && what <= PL_MMSG_OUT;
-}
-
 static uint16_t how_of(long nr, enum pl_filter what)
 {
 	const struct pl_call *call = &pl_calls[nr];
@@ -109,7 +104,7 @@ static uint16_t how_of(long nr, enum pl_filter what)
 		how |= 1U << arg->at;
 		if (arg->what == PL_ADDRESS)
 			how |= 1U << arg->len;
-		if (is_array(arg->what) && what == PL_FILTER_ALL)
+		if (pl_is_array(arg->what) && what == PL_FILTER_ALL)
 			how |= HOW_ARRAY;
 	}
 	if (call->six)

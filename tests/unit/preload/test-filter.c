@@ -102,8 +102,7 @@ static bool has_array(long nr)
 	const struct pl_call *row = &pl_calls[nr];
 
 	for (int i = 0; i < PL_CALL_ARGS; i++)
-		if (row->args[i].what >= PL_IOV_IN &&
-		    row->args[i].what <= PL_MMSG_OUT)
+		if (pl_is_array(row->args[i].what))
 			return true;
 	return false;
 }
