@@ -14,6 +14,7 @@
 #include "base/syscall.h"
 #include "preload/face.h"
 #include "preload/serve.h"
+#include "preload/touch.h"
 #include "run/reach.h"
 #include "run/table.h"
 
@@ -148,9 +149,20 @@ static void warn_search(const char *name)
 	}
 }
 
+/* The kernel reads them, in a child where no handler of ours is left. */
+static void touch(const char *path, char *const argv[],
+		  char *const environment[])
+{
+	if (path)
+		pl_touch_string(path);
+	pl_touch_strings(argv);
+	pl_touch_strings(environment);
+}
+
 INTERPOSE(int, execve,
 	  (const char *path, char *const argv[], char *const environment[]))
 {
+	touch(path, argv, environment);
 	warn(path);
 	return NEXT(execve)(path, argv, WITH_RUN(environment));
 }
@@ -163,6 +175,7 @@ INTERPOSE(int, execv, (const char *path, char *const argv[]))
 INTERPOSE(int, execvpe,
 	  (const char *name, char *const argv[], char *const environment[]))
 {
+	touch(name, argv, environment);
 	warn_search(name);
 	return NEXT(execvpe)(name, argv, WITH_RUN(environment));
 }
@@ -174,6 +187,7 @@ INTERPOSE(int, execvp, (const char *name, char *const argv[]))
 
 INTERPOSE(int, fexecve, (int fd, char *const argv[], char *const environment[]))
 {
+	touch(NULL, argv, environment);
 	return NEXT(fexecve)(fd, argv, WITH_RUN(environment));
 }
 
@@ -181,6 +195,7 @@ INTERPOSE(int, execveat,
 	  (int dirfd, const char *path, char *const argv[],
 	   char *const environment[], int flags))
 {
+	touch(path, argv, environment);
 	return NEXT(execveat)(dirfd, path, argv, WITH_RUN(environment), flags);
 }
 
@@ -251,6 +266,7 @@ INTERPOSE(int, posix_spawn,
 	   const posix_spawnattr_t *attributes, char *const argv[],
 	   char *const environment[]))
 {
+	touch(path, argv, environment);
 	warn(path);
 	return NEXT(posix_spawn)(ret, path, actions, attributes, argv,
 				 WITH_RUN(environment));
@@ -261,6 +277,7 @@ INTERPOSE(int, posix_spawnp,
 	   const posix_spawnattr_t *attributes, char *const argv[],
 	   char *const environment[]))
 {
+	touch(name, argv, environment);
 	warn_search(name);
 	return NEXT(posix_spawnp)(ret, name, actions, attributes, argv,
 				  WITH_RUN(environment));

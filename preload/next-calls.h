@@ -100,6 +100,8 @@
 	X(int, timerfd_gettime, (int, struct itimerspec *)) \
 	X(char *, getcwd, (char *, size_t)) \
 	X(int, ioctl, (int, unsigned long, ...)) \
+	X(int, system, (const char *)) \
+	X(FILE *, popen, (const char *, const char *)) \
 	X(size_t, fwrite, (const void *, size_t, size_t, FILE *)) \
 	X(size_t, fwrite_unlocked, (const void *, size_t, size_t, FILE *)) \
 	X(size_t, fread, (void *, size_t, size_t, FILE *)) \

@@ -180,10 +180,12 @@ int pl_touch_mmsg(const struct mmsghdr *msgs, size_t n, bool for_write)
 	return r;
 }
 
-/* Up to the end of a string, at most PATH_MAX, a page at a time. */
+/* The longest one that any call takes: an argument of a program. */
+#define STRING_MAX (128 << 10)
+
 void pl_touch_string(const char *string)
 {
-	const char *end = string + PATH_MAX;
+	const char *end = string + STRING_MAX;
 	char piece[256];
 
 	if (!pl_in_arena(string))

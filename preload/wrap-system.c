@@ -69,6 +69,20 @@ INTERPOSE(int, ioctl, (int fd, unsigned long request, ...))
 				  : (int)pl_result(r);
 }
 
+/* A shell is told by libc itself. */
+
+INTERPOSE(int, system, (const char *command))
+{
+	pl_touch_string(command);
+	return NEXT(system)(command);
+}
+
+INTERPOSE(FILE *, popen, (const char *command, const char *mode))
+{
+	pl_touch_string(command);
+	return NEXT(popen)(command, mode);
+}
+
 /* Streams: from the buffer's size on libc hands the memory to the kernel. */
 
 static size_t bytes(size_t size, size_t n)
