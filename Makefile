@@ -77,8 +77,8 @@ check-fuzz:
 	@$(NINJA) build-fuzz fuzz
 	@tools/run-fuzz build-fuzz $(FUZZ_SECONDS)
 
-# All interleavings of a few threads, told as a table: in a minute, or with
-# every row and policy. SECONDS_EACH: how long each part of a row may take. With
+# All interleavings of a few threads, told as a table: in two minutes, or with
+# every row and policy, in half an hour. SECONDS_EACH: how long each part of a row may take. With
 # REPLAY='row:schedule', one run as a story: a bug is printed as such a string.
 explorer:
 	@tools/install-deps build check

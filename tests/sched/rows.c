@@ -240,6 +240,18 @@ static void search_lots(const struct mfx_row *row, enum mfx_mode mode,
 	ret->result.runs += before.runs;
 }
 
+/* There is a bug: is there a way to it with fewer preemptions? */
+static void shorten(const struct mfx_row *row, double seconds,
+		    struct mfx_verdict *ret)
+{
+	static struct mfx_verdict found;
+
+	found = *ret;
+	search_bounded(row, 3, seconds, ret);
+	if (!ret->result.bug.kind)
+		*ret = found;
+}
+
 static void tell_bug(struct mfx_verdict *verdict)
 {
 	const struct mfx_result *result = &verdict->result;
@@ -282,7 +294,9 @@ void mfx_explore(const struct mfx_row *row, bool deep, double seconds,
 	mfx_row_select(row);
 	if (row->expected == MFX_NO_BUG) {
 		search_all(row, MFX_CACHE, seconds, ret);
-		if (!ret->result.whole)
+		if (ret->result.bug.kind)
+			shorten(row, seconds < 5 ? 5 : seconds, ret);
+		else if (!ret->result.whole)
 			search_bounded(row, deep ? 3 : 2, seconds, ret);
 		if (!ret->result.whole && !ret->result.bug.kind)
 			search_lots(row, MFX_RANDOM, seconds / 2, ret);

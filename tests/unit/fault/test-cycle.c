@@ -125,13 +125,13 @@ static int end_of(pid_t pid)
 	return status;
 }
 
-static void refused_by_require(int delivery)
+static void refused_by_require(int backend, int delivery)
 {
 	uint64_t start_time;
 	pid_t pids[2];
 	int err = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	make_ring(MFILL_BACKEND_AUTO, delivery);
+	make_ring(backend, delivery);
 	start_time = now();
 	for (int i = 0; i < 2; i++)
 		pids[i] = start(i, false, err);
@@ -146,14 +146,14 @@ static void refused_by_require(int delivery)
 	undo_ring();
 }
 
-static void refused_by_touch(int delivery, char *out, size_t size,
+static void refused_by_touch(int backend, int delivery, char *out, size_t size,
 			     pid_t ret_pids[2])
 {
 	int fds[2];
 	size_t n = 0;
 	ssize_t got;
 
-	make_ring(MFILL_BACKEND_AUTO, delivery);
+	make_ring(backend, delivery);
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	for (int i = 0; i < 2; i++)
 		ret_pids[i] = start(i, true, fds[1]);
@@ -188,12 +188,12 @@ static void check_story(const char *story, const pid_t pids[2])
 
 TEST_WITHIN(a_ring_of_two_processes_is_refused_inline, 30)
 {
-	refused_by_require(MFILL_DELIVER_INLINE);
+	refused_by_require(MFILL_BACKEND_AUTO, MFILL_DELIVER_INLINE);
 }
 
 TEST_WITHIN(a_ring_of_two_processes_is_refused_to_handler_threads, 30)
 {
-	refused_by_require(MFILL_DELIVER_THREAD);
+	refused_by_require(MFILL_BACKEND_AUTO, MFILL_DELIVER_THREAD);
 }
 
 TEST_WITHIN(a_touch_in_a_ring_is_sigbus_and_tells_who_waits_for_whom, 30)
@@ -201,7 +201,8 @@ TEST_WITHIN(a_touch_in_a_ring_is_sigbus_and_tells_who_waits_for_whom, 30)
 	char story[8192];
 	pid_t pids[2];
 
-	refused_by_touch(MFILL_DELIVER_INLINE, story, sizeof(story), pids);
+	refused_by_touch(MFILL_BACKEND_AUTO, MFILL_DELIVER_INLINE, story,
+			 sizeof(story), pids);
 	check_story(story, pids);
 }
 
@@ -210,7 +211,19 @@ TEST_WITHIN(a_ring_of_handler_threads_is_told_as_well, 30)
 	char story[8192];
 	pid_t pids[2];
 
-	refused_by_touch(MFILL_DELIVER_THREAD, story, sizeof(story), pids);
+	refused_by_touch(MFILL_BACKEND_AUTO, MFILL_DELIVER_THREAD, story,
+			 sizeof(story), pids);
+	check_story(story, pids);
+}
+
+TEST_WITHIN(a_ring_on_userfaultfd_is_refused_and_told, 30)
+{
+	char story[8192];
+	pid_t pids[2];
+
+	refused_by_require(MFILL_BACKEND_UFFD, MFILL_DELIVER_THREAD);
+	refused_by_touch(MFILL_BACKEND_UFFD, MFILL_DELIVER_THREAD, story,
+			 sizeof(story), pids);
 	check_story(story, pids);
 }
 
