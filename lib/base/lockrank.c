@@ -21,6 +21,7 @@ static const char *const names[MF_RANK_COUNT] = {
 	[MF_RANK_MMAP] = "the mmap_lock",
 	[MF_RANK_CHUNK] = "the lock of a chunk",
 	[MF_RANK_POOL] = "the lock of the request queue",
+	[MF_RANK_SIGNAL] = "the lock of the signals",
 };
 
 /* Bit n: this thread holds the lock of rank n. */

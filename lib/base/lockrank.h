@@ -17,6 +17,7 @@ enum mf_rank {
 	MF_RANK_MMAP,  /* lib/mm/mmap_lock.c: read by faults, written by maps */
 	MF_RANK_CHUNK, /* lib/backends: one converter of a 2 MiB chunk */
 	MF_RANK_POOL,  /* lib/fault/thread.c: the queue of requests */
+	MF_RANK_SIGNAL, /* lib/fault/previous.c: who is behind us */
 	MF_RANK_COUNT
 };
 
@@ -27,8 +28,8 @@ void mf_rank_release(enum mf_rank rank);
 void mf_might_fault(const char *where);
 #else
 #define mf_rank_acquire(rank, where) ((void)0)
-#define mf_rank_release(rank) ((void)0)
-#define mf_might_fault(where) ((void)0)
+#define mf_rank_release(rank)	     ((void)0)
+#define mf_might_fault(where)	     ((void)0)
 #endif
 
 #endif

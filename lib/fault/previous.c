@@ -134,13 +134,13 @@ static int set_previous(int sig, const struct sigaction *action)
 	uint64_t mask = block_all();
 	struct previous *node;
 
-	mf_mutex_lock(&change_mutex, MF_RANK_API);
+	mf_mutex_lock(&change_mutex, MF_RANK_SIGNAL);
 	node = &who->spare[who->next++ % SPARES];
 	if (node == who->now)
 		node = &who->spare[who->next++ % SPARES];
 	write_action(node, action, who->now->before);
 	mf_store_seq_cst(&who->now, node);
-	mf_mutex_unlock(&change_mutex, MF_RANK_API);
+	mf_mutex_unlock(&change_mutex, MF_RANK_SIGNAL);
 	restore_mask(mask);
 	return 0;
 }
@@ -224,9 +224,9 @@ int mf_signal_take(int sig, void (*handler)(int, siginfo_t *, void *))
 
 	watch_forks();
 	mask = block_all();
-	mf_mutex_lock(&change_mutex, MF_RANK_API);
+	mf_mutex_lock(&change_mutex, MF_RANK_SIGNAL);
 	r = go_in_front(behind_of(sig), sig, handler);
-	mf_mutex_unlock(&change_mutex, MF_RANK_API);
+	mf_mutex_unlock(&change_mutex, MF_RANK_SIGNAL);
 	restore_mask(mask);
 	return r;
 }
