@@ -38,7 +38,12 @@ int pl_bytes_ready(const struct pl_face *face, uint64_t offset, size_t *len)
 		*len = (size_t)(face->size - offset);
 	if (r == 0)
 		r = mf_store_require(face->map->store, offset, *len);
-	return r < 0 ? io_error(r) : 0;
+	if (r < 0) {
+		/* What is good is not lost: the next call meets the error. */
+		*len = (size_t)mf_store_filled(face->map->store, offset, *len);
+		return *len ? 0 : io_error(r);
+	}
+	return 0;
 }
 
 /*

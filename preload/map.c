@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/mutex.h"
+#include "base/sync.h"
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "preload/preload.h"
@@ -125,12 +126,19 @@ static const char *print_u64(uint64_t n, char room[24])
 	return at;
 }
 
-/* The program gets SIGBUS or EIO next, and has no idea why. */
+/*
+ * The program gets SIGBUS or EIO next, and has no idea why. What it tries
+ * again at once is not told again.
+ */
 static void source_failed(const struct mf_store *store, uint64_t offset,
 			  int error)
 {
+	static uint64_t last;
+	uint64_t place = (uint64_t)store->id << 48 ^ offset;
 	char room[24];
 
+	if (mf_xchg(&last, place) == place)
+		return;
 	for (unsigned i = 0; i < pl_run.n_maps; i++)
 		if (pl_run.maps[i].store == store)
 			pl_say(pl_run.maps[i].shown, ": cannot read ",

@@ -219,6 +219,20 @@ uint32_t mf_page_word(struct mf_store *store, uint32_t unit)
 	return mf_load_acquire(&store->words[unit]);
 }
 
+uint64_t mf_store_filled(struct mf_store *store, uint64_t offset, uint64_t len)
+{
+	uint64_t at = offset, end = offset + len, ignored;
+
+	while (at < end) {
+		uint32_t unit = mf_store_unit_at(store, at);
+
+		if (mf_page_state(mf_page_word(store, unit)) != MF_PAGE_FILLED)
+			break;
+		at = mf_store_unit_range(store, unit, &ignored);
+	}
+	return (at < end ? at : end) - offset;
+}
+
 uint64_t mf_page_ref(const struct mf_store *store, uint32_t unit)
 {
 	return (uint64_t)store->id << 32 | unit;

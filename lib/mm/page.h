@@ -138,6 +138,9 @@ uint64_t mf_store_unit_range(const struct mf_store *store, uint32_t unit,
 int mf_store_write(struct mf_store *store, const void *buf, size_t len,
 		   uint64_t offset);
 
+/* How many bytes from offset on are filled, without a gap: at most len. */
+uint64_t mf_store_filled(struct mf_store *store, uint64_t offset, uint64_t len);
+
 enum mf_claim {
 	MF_CLAIM_MINE,	 /* FILLING, by me: fill it, then publish or abandon */
 	MF_CLAIM_FILLED, /* somebody did it already */

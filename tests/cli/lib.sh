@@ -17,7 +17,7 @@ unset POSIXLY_CORRECT
 
 # mfill ARGUMENT… - the command under test.
 mfill() {
-	"$MFILL" "$@"
+	command "$MFILL" "$@"
 }
 
 fail() {

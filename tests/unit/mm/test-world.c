@@ -436,3 +436,21 @@ TEST(behind_its_limit_a_store_is_zeros_whatever_the_source_says)
 	mfill_source_put(source);
 	mf_store_free(store);
 }
+
+TEST(how_much_is_filled_without_a_gap_is_known)
+{
+	struct mfill_source *source = new_source();
+	struct mf_store *store;
+
+	ck_assert_int_eq(mf_store_new(source, 0, 2 * PAGE, PAGE, &store), 0);
+	ck_assert_uint_eq(mf_store_filled(store, 0, 2 * PAGE), 0);
+	ck_assert_int_eq(mf_fault_store(mf_mm_self(), mf_slot_self(), store, 0),
+			 0);
+	ck_assert_uint_eq(mf_store_filled(store, 0, 2 * PAGE), PAGE);
+	ck_assert_uint_eq(mf_store_filled(store, 10, 2 * PAGE - 10), PAGE - 10);
+	ck_assert_uint_eq(mf_store_filled(store, 10, 20), 20);
+	ck_assert_uint_eq(mf_store_filled(store, PAGE, PAGE), 0);
+	ck_assert_uint_eq(mf_store_filled(store, 0, 0), 0);
+	mfill_source_put(source);
+	mf_store_free(store);
+}
