@@ -7,24 +7,23 @@
  *
  * Two words decide.
  *
- * The entry, one of mf_slot.hold[], written by its owner, but for the WAITED
- * bit, which a writer sets before it sleeps on the entry:
+ * The entry, one of mf_slot.hold[]:
  *
- *	WANT WRITE WAITED phase(13) count(7) id(9)
+ *	WANT WRITE WAITED count(7) id(9)
  *
  *	id | count		reads, count times
- *	id | WANT | phase	waits to read since that phase (count too, when
- *				it reads already and takes the lock again)
+ *	id | WANT		waits to read (with a count when it reads
+ *				already and takes the lock once more)
  *	id | WRITE | WANT	queues to write
  *	id | WRITE		writes, or waits for readers to leave
  *
- * The writer word of the lock:
+ * The writer word of the lock, on which all sleep but a writer that waits for
+ * one reader:
  *
- *	generation(17) ACTIVE WRITERS READERS slot+1(12)
+ *	generation(18) ACTIVE SLEEPERS slot+1(12)
  *
  *	slot		the one that writes or will write next; 0: nobody
- *	READERS		somebody waits to read, and may sleep on the word
- *	WRITERS		somebody queues behind, and may sleep on the word
+ *	SLEEPERS	somebody may sleep on the word
  *	ACTIVE		MF_LOCK_PREFER_READER only: readers have left
  *
  * Rules:
@@ -32,29 +31,27 @@
  * 1. The word names a slot only while that slot has a WRITE entry for the
  *    lock. So a slot that died, or was cleaned and used by somebody else, is
  *    found out, and its word taken over: owner_lives().
- * 2. phase changes only by the slot that the word names, and not between its
- *    look at the slots and its unlock.
- * 3. A writer waits for every entry that reads, and for every one that has
- *    been waiting to read since an older phase. The latter is what makes the
- *    lock phase-fair: the next writer finds the waiting readers of this phase
- *    before it, whether they have woken up or not.
+ * 2. Each change of who is named changes the generation, so who sleeps on the
+ *    word after looking at something else sleeps only as long as it holds.
+ * 3. An entry is changed by its owner, with two exceptions. A writer sets
+ *    WAITED before it sleeps on the entry. And who is named by the word and
+ *    is done, or has taken over, makes a count of each WANT: it lets in all
+ *    who wait to read, before it names the next one. That makes the lock
+ *    phase-fair: the next writer finds them inside, awake or not.
  *
  * Why a reader and a writer cannot both get in: the reader stores its entry,
  * then loads the word; the writer stores the word, then loads the entries. All
- * four are sequentially consistent, so at least one sees the other.
+ * four are sequentially consistent, so at least one sees the other. A reader
+ * that was let in need not look: its entry counts before the next writer is
+ * named.
  *
- * Why a reader that waited may go in without a look at the word:
+ * Why a reader does not wait for ever: once its WANT is stored, whoever is
+ * named then finds it when he is done. So one writer goes before it, or two:
+ * one may have looked at its entry just before, and a second one come when
+ * the word was free for a moment.
  *
- *	1. it stored id | WANT | p and then saw phase == p;
- *	2. so whoever raised phase to p + 1 did it after that store;
- *	3. the next writer looks at the entries after it was named, which was
- *	   after phase became p + 1, and finds an entry of an older phase;
- *	4. rule 3: it waits until that entry is gone.
- *
- *    Had the phase moved between 1's store and its load, the next writer
- *    might have looked before the store: so the reader starts again.
- *
- * All sleeps end after mf_slot_patience_ns to look for deaths; nothing else needs time.
+ * All sleeps end after mf_slot_patience_ns to look for deaths; nothing else
+ * needs time.
  */
 #include "mm/mmap_lock.h"
 
@@ -63,24 +60,19 @@
 #include "base/lockrank.h"
 #include "base/sync.h"
 
-#define ID_MASK	    0x1ffU
-#define COUNT_ONE   0x200U
-#define COUNT_MASK  0xfe00U
-#define PHASE_SHIFT 16
-#define PHASE_MASK  0x1fff0000U
-#define WAITED	    0x20000000U
-#define WRITE	    0x40000000U
-#define WANT	    0x80000000U
+#define ID_MASK	   0x1ffU
+#define COUNT_ONE  0x200U
+#define COUNT_MASK 0xfe00U
+#define WAITED	   0x20000000U
+#define WRITE	   0x40000000U
+#define WANT	   0x80000000U
 
 #define OWNER_MASK 0xfffU
-#define READERS	   0x1000U
-#define WRITERS	   0x2000U
-#define ACTIVE	   0x4000U
-#define GENERATION 0x8000U
+#define SLEEPERS   0x1000U
+#define ACTIVE	   0x2000U
+#define GENERATION 0x4000U
 
 #define TAKING 0x80000000U /* mf_mmap_lock.users: not made yet */
-
-#define phase_bits(phase) (((phase) << PHASE_SHIFT) & PHASE_MASK)
 
 /*
  * Entries
@@ -89,7 +81,7 @@
 static uint32_t *find_entry(struct mf_slot *slot, uint32_t want, uint32_t mask)
 {
 	for (int i = 0; i < MF_SLOT_HOLDS; i++) {
-		if ((mf_load_relaxed(&slot->hold[i]) & mask) == want)
+		if ((mf_load_seq_cst(&slot->hold[i]) & mask) == want)
 			return &slot->hold[i];
 	}
 	return NULL;
@@ -125,15 +117,10 @@ static void set_entry(uint32_t *entry, uint32_t value)
 		mf_futex_wake(entry, INT_MAX, MF_FUTEX_SHARED);
 }
 
-/* Whether a writer has to wait for the entry: rule 3. */
-static bool blocks_writer(struct mf_mmap_lock *lock, uint32_t entry)
+/* Whether a writer has to wait for the entry. */
+static bool reads(struct mf_mmap_lock *lock, uint32_t entry)
 {
-	if ((entry & (ID_MASK | WRITE)) != lock->id)
-		return false;
-	if (entry & COUNT_MASK)
-		return true;
-	return (entry & PHASE_MASK) !=
-	       phase_bits(mf_load_relaxed(&lock->phase));
+	return (entry & (ID_MASK | WRITE)) == lock->id && (entry & COUNT_MASK);
 }
 
 /*
@@ -193,20 +180,38 @@ static uint32_t next_writer(struct mf_mmap_lock *lock)
 }
 
 /*
+ * Let in all who wait to read: rule 3. A dead one among them holds up the next
+ * writer for as long as that takes to look.
+ */
+static void let_readers_in(struct mf_mmap_lock *lock)
+{
+	uint32_t n = mf_world_slots(mf_world());
+
+	mf_fetch_add(&lock->phase, 1);
+	if (!mf_load_seq_cst(&lock->waiting))
+		return; /* raised before an entry is there to be found */
+	for (uint32_t i = 0; i < n; i++) {
+		struct mf_slot *slot = mf_world_slot(mf_world(), i);
+		uint32_t *entry = find_entry(slot, lock->id | WANT,
+					     ID_MASK | WRITE | WANT);
+		uint32_t value = entry ? mf_load_relaxed(entry) : 0;
+
+		while ((value & (ID_MASK | WRITE | WANT)) == (lock->id | WANT))
+			if (mf_cas(entry, &value, (value & ~WANT) + COUNT_ONE))
+				break;
+	}
+}
+
+/*
  * Hand the lock on. The caller is named by the word and lets nobody down by
  * leaving: either it unlocks, or it has taken over from a dead one.
  *
- *	1. phase first: readers that waited are let in, and from here on the
- *	   next writer has to wait for them;
- *	2. then the word. A writer that queues after our look at the slots sees
- *	   the word change, since sleeping on it needs the old value;
- *	3. then wake. Killed before that, sleepers wake by themselves.
+ *	1. let readers in: from here on the next writer has to wait for them;
+ *	2. name the next writer. Who comes to wait after our look at the slots
+ *	   sees the word change, since sleeping on it needs the old value;
+ *	3. wake. Killed before that, sleepers wake by themselves.
  *
- * All sleep on the word. Readers cannot sleep on the phase: one that comes
- * between 1 and 2 finds the new phase and the old word, and would fall asleep
- * after 3 on a phase that changes no more.
- *
- * With MF_LOCK_PREFER_WRITER the phase ends only when no writer is left.
+ * With MF_LOCK_PREFER_WRITER readers get in only when no writer is left.
  */
 static void hand_on(struct mf_mmap_lock *lock)
 {
@@ -214,11 +219,22 @@ static void hand_on(struct mf_mmap_lock *lock)
 	uint32_t heir = next_writer(lock);
 
 	if (!heir || !(lock->policy & MF_LOCK_PREFER_WRITER))
-		mf_fetch_add(&lock->phase, 1);
+		let_readers_in(lock);
 	while (!name_owner(lock, &word, heir, 0))
 		;
-	if (word & (READERS | WRITERS))
+	if (word & SLEEPERS)
 		mf_futex_wake(&lock->writer, INT_MAX, MF_FUTEX_SHARED);
+}
+
+/* Sleep while the word is that one. True: it was for long, so look for deaths. */
+static bool sleep_on_word(struct mf_mmap_lock *lock, uint32_t word)
+{
+	if (!(word & SLEEPERS) &&
+	    !mf_cas(&lock->writer, &word, word | SLEEPERS))
+		return false;
+	return mf_futex_wait(&lock->writer, word | SLEEPERS,
+			     mf_slot_patience_ns,
+			     MF_FUTEX_SHARED) == -ETIMEDOUT;
 }
 
 /*
@@ -233,8 +249,7 @@ static void bury_writer(struct mf_mmap_lock *lock, struct mf_slot *me,
 	if (!entry)
 		return; /* holds four locks: somebody else will see to it */
 	set_entry(entry, lock->id | WRITE);
-	if (name_owner(lock, &word, mf_slot_index(me) + 1,
-		       word & (READERS | WRITERS)))
+	if (name_owner(lock, &word, mf_slot_index(me) + 1, word & SLEEPERS))
 		hand_on(lock);
 	set_entry(entry, 0);
 }
@@ -250,35 +265,20 @@ static bool may_read(struct mf_mmap_lock *lock, uint32_t word)
 	return (lock->policy & MF_LOCK_PREFER_READER) && !(word & ACTIVE);
 }
 
-/*
- * Until phase is no longer the one of our entry: true, we are in. False:
- * nobody is in the way any more, so try again from the start.
- */
-static bool wait_phase(struct mf_mmap_lock *lock, struct mf_slot *me,
-		       uint32_t phase)
+/* The word was free: go in, unless a writer was faster. */
+static bool read_freely(struct mf_mmap_lock *lock, uint32_t *entry,
+			uint32_t held)
 {
-	for (;;) {
-		uint32_t word = mf_load_seq_cst(&lock->writer);
+	uint32_t old = mf_xchg(entry, held + COUNT_ONE);
 
-		/*
-		 * In this order: whoever ends the phase after our look changes
-		 * the word after that, so that we do not fall asleep.
-		 */
-		if (mf_load_seq_cst(&lock->phase) != phase)
-			return true;
-		if (may_read(lock, word))
-			return false;
-		if (!(word & READERS) &&
-		    !mf_cas(&lock->writer, &word, word | READERS))
-			continue;
-		if (mf_futex_wait(&lock->writer, word | READERS,
-				  mf_slot_patience_ns,
-				  MF_FUTEX_SHARED) != -ETIMEDOUT)
-			continue;
-		word = mf_load_seq_cst(&lock->writer);
-		if ((word & OWNER_MASK) && !owner_lives(lock, word))
-			bury_writer(lock, me, word);
-	}
+	if (old & WAITED)
+		mf_futex_wake(entry, INT_MAX, MF_FUTEX_SHARED);
+	if (!(old & WANT))
+		return true; /* somebody had let us in */
+	if (may_read(lock, mf_load_seq_cst(&lock->writer)))
+		return true;
+	set_entry(entry, held | WANT);
+	return false;
 }
 
 /* Apart, so that the way without waiting saves no registers. */
@@ -287,19 +287,26 @@ __attribute__((noinline)) static void read_lock_slow(struct mf_mmap_lock *lock,
 						     uint32_t *entry,
 						     uint32_t held)
 {
+	mf_fetch_add(&lock->waiting, 1);
+	set_entry(entry, held | WANT);
 	for (;;) {
-		uint32_t phase = mf_load_seq_cst(&lock->phase);
+		uint32_t word = mf_load_seq_cst(&lock->writer);
 
-		set_entry(entry, held | WANT | phase_bits(phase));
-		if (mf_load_seq_cst(&lock->phase) == phase &&
-		    wait_phase(lock, me, phase)) {
-			set_entry(entry, held + COUNT_ONE);
-			return;
+		/* After the word: who lets us in changes the word after it. */
+		if (!(mf_load_seq_cst(entry) & WANT))
+			break;
+		if (may_read(lock, word)) {
+			if (read_freely(lock, entry, held))
+				break;
+			continue;
 		}
-		set_entry(entry, held + COUNT_ONE);
-		if (may_read(lock, mf_load_seq_cst(&lock->writer)))
-			return;
+		if (!sleep_on_word(lock, word))
+			continue;
+		word = mf_load_seq_cst(&lock->writer);
+		if ((word & OWNER_MASK) && !owner_lives(lock, word))
+			bury_writer(lock, me, word);
 	}
+	mf_fetch_sub(&lock->waiting, 1);
 }
 
 /* What the entry says we hold already, without the marks of others. */
@@ -391,17 +398,11 @@ static void queue(struct mf_mmap_lock *lock, struct mf_slot *me,
 				break;
 			continue;
 		}
-		if (!(word & WRITERS) &&
-		    !mf_cas(&lock->writer, &word, word | WRITERS))
-			continue;
-		if (mf_futex_wait(&lock->writer, word | WRITERS,
-				  mf_slot_patience_ns,
-				  MF_FUTEX_SHARED) != -ETIMEDOUT)
+		if (!sleep_on_word(lock, word))
 			continue;
 		word = mf_load_seq_cst(&lock->writer);
 		if ((word & OWNER_MASK) && !owner_lives(lock, word) &&
-		    name_owner(lock, &word, my_name,
-			       word & (READERS | WRITERS)))
+		    name_owner(lock, &word, my_name, word & SLEEPERS))
 			break;
 	}
 	set_entry(entry, lock->id | WRITE);
@@ -415,12 +416,11 @@ static void wait_entry(struct mf_mmap_lock *lock, uint32_t index,
 	for (;;) {
 		uint32_t value = mf_load_seq_cst(entry);
 
-		for (int i = 0; i < MF_SPINS && blocks_writer(lock, value);
-		     i++) {
+		for (int i = 0; i < MF_SPINS && reads(lock, value); i++) {
 			mf_relax();
 			value = mf_load_seq_cst(entry);
 		}
-		if (!blocks_writer(lock, value))
+		if (!reads(lock, value))
 			return;
 		if (!(value & WAITED) && !mf_cas(entry, &value, value | WAITED))
 			continue;
@@ -440,7 +440,7 @@ static bool readers_gone(struct mf_mmap_lock *lock, bool wait)
 		uint32_t *hold = mf_world_slot(world, i)->hold;
 
 		for (int k = 0; k < MF_SLOT_HOLDS; k++) {
-			if (!blocks_writer(lock, mf_load_seq_cst(&hold[k])))
+			if (!reads(lock, mf_load_seq_cst(&hold[k])))
 				continue;
 			if (!wait)
 				return false;
@@ -453,21 +453,22 @@ static bool readers_gone(struct mf_mmap_lock *lock, bool wait)
 /*
  * Where readers do not wait for a queued writer, more of them may have come
  * in behind our back while we looked. So close the door, look again, and open
- * it when there was somebody: those who found it closed are let in by a new
- * phase, since nobody may be made to wait for a reader that waits for him.
+ * it when there was somebody: those who found it closed are let in as if we
+ * were done, since nobody may be made to wait for a reader that waits for him.
  */
-static void wait_for_a_gap(struct mf_mmap_lock *lock)
+static void wait_for_a_gap(struct mf_mmap_lock *lock, uint32_t my_name)
 {
 	for (;;) {
 		uint32_t word;
 
 		(void)readers_gone(lock, true);
-		mf_fetch_or(&lock->writer, ACTIVE);
+		word = mf_fetch_or(&lock->writer, ACTIVE) | ACTIVE;
 		if (readers_gone(lock, false))
 			return;
-		word = mf_fetch_and(&lock->writer, ~(ACTIVE | READERS));
-		mf_fetch_add(&lock->phase, 1);
-		if (word & READERS)
+		let_readers_in(lock);
+		while (!name_owner(lock, &word, my_name, 0))
+			;
+		if (word & SLEEPERS)
 			mf_futex_wake(&lock->writer, INT_MAX, MF_FUTEX_SHARED);
 	}
 }
@@ -476,15 +477,15 @@ int mf_mmap_write_lock(struct mf_mmap_lock *lock, struct mf_slot *me)
 {
 	uint32_t *entry = find_entry(me, 0, ID_MASK);
 	uint32_t word = mf_load_relaxed(&lock->writer);
+	uint32_t my_name = mf_slot_index(me) + 1;
 
 	mf_rank_acquire(MF_RANK_MMAP, "mf_mmap_write_lock");
 	assert(entry);
 	(void)mf_xchg(entry, lock->id | WRITE); /* rule 1: before the word */
-	if ((word & OWNER_MASK) ||
-	    !name_owner(lock, &word, mf_slot_index(me) + 1, 0))
+	if ((word & OWNER_MASK) || !name_owner(lock, &word, my_name, 0))
 		queue(lock, me, entry);
 	if (lock->policy & MF_LOCK_PREFER_READER)
-		wait_for_a_gap(lock);
+		wait_for_a_gap(lock, my_name);
 	else
 		(void)readers_gone(lock, true);
 

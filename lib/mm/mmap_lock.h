@@ -38,9 +38,10 @@ struct mf_mmap_lock {
 	uint32_t policy; /* MF_LOCK_*, fixed when made */
 	/* Who queues first or holds, and what for: see mmap_lock.c. Futex. */
 	uint32_t writer;
-	uint32_t phase;	   /* counts write unlocks */
+	uint32_t phase;	   /* how often those who waited to read went in */
 	uint32_t ticket;   /* last one given to a queueing writer */
 	uint32_t queued;   /* writers, and those that died queueing */
+	uint32_t waiting;  /* readers, and those that died waiting */
 	uint32_t changing; /* MF_LOCK_WHOLE, _CHANGING or _BROKEN */
 	uint32_t users;	   /* mf_mmap_lock_new() without _put() */
 	uint32_t pid;	   /* of who took it */

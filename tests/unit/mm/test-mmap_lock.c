@@ -20,11 +20,10 @@
 #include "harness/harness.h"
 #include "harness/needs.h"
 
-/* As in mmap_lock.c: what an entry, the writer word and phase look like. */
-#define ENTRY_WANT   0x80000000U
-#define ENTRY_WRITE  0x40000000U
-#define WORD_SLOT    0xfffU
-#define WORD_READERS 0x1000U
+/* As in mmap_lock.c: what an entry and the writer word look like. */
+#define ENTRY_WANT  0x80000000U
+#define ENTRY_WRITE 0x40000000U
+#define WORD_SLOT   0xfffU
 
 #define ANY_LENGTH_OF_TIME UINT64_C(1000000000000) /* ns */
 
@@ -113,13 +112,6 @@ static bool writer_is_named(uintptr_t unused)
 {
 	(void)unused;
 	return mf_load_acquire(&lock->writer) & WORD_SLOT;
-}
-
-/* Past all that would let it look again instead. */
-static bool reader_sleeps(uintptr_t unused)
-{
-	(void)unused;
-	return mf_load_acquire(&lock->writer) & WORD_READERS;
 }
 
 static void *read_once(void *arg)
@@ -307,7 +299,7 @@ static uint32_t next_after_a_writer(unsigned policy)
 	writer = start(write_once, 'w');
 	until(writers_queue, 1);
 	reader = start(read_once, 'r');
-	until(reader_sleeps, 0);
+	until(readers_wait, 1);
 	mf_mmap_write_unlock(lock, me);
 	pthread_join(reader, NULL);
 	pthread_join(writer, NULL);
