@@ -137,6 +137,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		mf_context_set_ip(uc, fixup);
 		return;
 	}
+	mf_slot_enter();
 	if (sig == SIGBUS && is_hardware(info))
 		r = serve_bus(info, uc);
 	if (sig == SIGSEGV && is_hardware(info)) {

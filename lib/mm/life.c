@@ -18,12 +18,6 @@ enum { NOT_MADE, MAKING, BY_MUTEX, BY_THREAD_ID };
 
 bool mf_life_is_told = true;
 
-/* For mf_life_keep(). */
-static __thread struct {
-	struct robust_list_head head;
-	struct robust_list node;
-} own_list;
-
 uint32_t mf_thread_id(void)
 {
 	return (uint32_t)mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
@@ -114,6 +108,30 @@ void mf_life_drop(struct mf_life *life)
 }
 
 /*
+ * Where the kernel and libc keep the holder's thread id. glibc has the word
+ * first, which is a part of its ABI; elsewhere trust libc.
+ */
+static uint32_t *word_of(struct mf_life *life)
+{
+#ifdef __GLIBC__
+	return (uint32_t *)&life->mutex;
+#else
+	(void)life;
+	return NULL;
+#endif
+}
+
+bool mf_life_is_mine(struct mf_life *life, uint32_t tid)
+{
+	uint32_t *word = word_of(life);
+
+	if (life->kind == BY_THREAD_ID)
+		return mf_load_relaxed(&life->owner) == tid;
+	/* Without the bits of the kernel's, but for FUTEX_OWNER_DIED. */
+	return !word || (mf_load_relaxed(word) & ~FUTEX_WAITERS) == tid;
+}
+
+/*
  * libc writes the thread id that it knows into the mutex, and has told the
  * kernel where its list of robust mutexes is. Neither is true in the child of
  * a raw clone() or of vfork(): there the id is the parent's and the kernel
@@ -121,24 +139,18 @@ void mf_life_drop(struct mf_life *life)
  */
 bool mf_life_keep(struct mf_life *life, uint32_t tid)
 {
-	/* glibc and musl differ in where the word is; elsewhere trust libc. */
-#ifdef __GLIBC__
-	uint32_t *word = (uint32_t *)&life->mutex; /* first: its ABI */
-#else
-	uint32_t *word = NULL;
-#endif
+	uint32_t *word = word_of(life);
 
 	if (life->kind != BY_MUTEX)
 		return true; /* who knows: be careful */
-	if (!word || (mf_load_relaxed(word) & FUTEX_TID_MASK) == tid)
+	if (mf_life_is_mine(life, tid))
 		return false;
-	own_list.node.next = &own_list.head.list;
-	own_list.head.list.next = &own_list.node;
-	own_list.head.futex_offset = (long)((char *)word -
-					    (char *)&own_list.node);
-	own_list.head.list_op_pending = NULL;
+	life->node.next = &life->list.list;
+	life->list.list.next = &life->node;
+	life->list.futex_offset = (long)((char *)word - (char *)&life->node);
+	life->list.list_op_pending = NULL;
 	mf_store_seq_cst(word, tid);
-	(void)mf_syscall(SYS_set_robust_list, (long)&own_list.head,
-			 sizeof(own_list.head), 0, 0, 0, 0);
+	(void)mf_syscall(SYS_set_robust_list, (long)&life->list,
+			 sizeof(life->list), 0, 0, 0, 0);
 	return true;
 }

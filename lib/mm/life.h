@@ -21,6 +21,9 @@ struct mf_life {
 	uint32_t owner; /* thread id, where there is no mutex to hold */
 	/* Robust and process-shared. */
 	pthread_mutex_t mutex __attribute__((aligned(16)));
+	/* For mf_life_keep(); only the kernel follows it, for the holder. */
+	struct robust_list_head list __attribute__((aligned(8)));
+	struct robust_list node;
 };
 
 /*
@@ -50,6 +53,9 @@ void mf_life_drop(struct mf_life *life);
  * told of this life by other means.
  */
 bool mf_life_keep(struct mf_life *life, uint32_t tid);
+
+/* Whether that thread holds it. Only for the thread itself to ask. */
+bool mf_life_is_mine(struct mf_life *life, uint32_t tid);
 
 uint32_t mf_thread_id(void);
 

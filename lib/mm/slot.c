@@ -34,15 +34,22 @@ uint64_t mf_slot_patience_ns = 5000000;
 
 static struct mf_world *the_world;
 
-static __thread struct {
+/* vfork() in a child of vfork(); deeper ones share the last slot. */
+#define VFORK_DEPTH 4
+
+struct identity {
 	struct mf_slot *slot;
-	uint32_t generation;
-	/*
-	 * Thread id, where libc has another: a vfork() child shares these
-	 * variables with its parent, who must not go on with the slot of a
-	 * child that has ended.
-	 */
-	uint32_t stand_in;
+	uint32_t tid;
+	/* libc thinks of another thread id: look each time. */
+	bool unsure;
+};
+
+static __thread struct {
+	struct identity me;
+	uint32_t generation; /* of the process that all this is true in */
+	/* Those who sleep in vfork() until we end, who share this memory. */
+	struct identity parents[VFORK_DEPTH];
+	unsigned n_parents;
 } self;
 
 /* Map a world; the new one of an fd of -1 is this process's alone. */
@@ -200,36 +207,77 @@ static uint32_t get_pid(void)
 	return (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-static struct mf_slot *take_slot(void)
+static struct identity take_slot(uint32_t tid)
 {
 	struct mf_world *world = mf_world();
-	uint32_t tid = mf_thread_id();
 
 	for (uint32_t i = 0; world && i < MF_SLOTS; i++) {
 		struct mf_slot *slot = &world->slot[i];
+		bool unsure;
 
 		if (clean_if_dead(slot, mf_life_take(&slot->life)) < 0)
 			continue;
-		self.stand_in = mf_life_keep(&slot->life, tid) ? tid : 0;
+		unsure = mf_life_keep(&slot->life, tid);
 		mf_add_relaxed(&slot->incarnation, 1);
 		mf_store_relaxed(&slot->pid, get_pid());
 		mf_store_relaxed(&slot->tid, tid);
 		show_slot(world, i);
-		return slot;
+		return (struct identity){ slot, tid, unsure };
 	}
-	return NULL;
+	return (struct identity){ 0 };
+}
+
+static bool is_me(const struct identity *who, uint32_t tid)
+{
+	return who->tid == tid && mf_life_is_mine(&who->slot->life, tid);
+}
+
+/* Whether this thread was here before a vfork() child of its was. */
+static bool come_back(uint32_t tid)
+{
+	for (unsigned i = self.n_parents; i-- > 0;) {
+		if (!is_me(&self.parents[i], tid))
+			continue;
+		self.me = self.parents[i];
+		self.n_parents = i;
+		return true;
+	}
+	return false;
+}
+
+static struct mf_slot *find_out(uint32_t generation)
+{
+	uint32_t tid = mf_thread_id();
+
+	if (self.generation != generation) {
+		self.me.slot = NULL;
+		self.n_parents = 0;
+		self.generation = generation;
+	}
+	if (self.me.slot && (is_me(&self.me, tid) || come_back(tid)))
+		return self.me.slot;
+	/* A parent, who sleeps; or a child, who is gone. */
+	if (self.me.slot && mf_slot_alive(mf_slot_index(self.me.slot))) {
+		if (self.n_parents == VFORK_DEPTH)
+			return self.me.slot;
+		self.parents[self.n_parents++] = self.me;
+	}
+	self.me = take_slot(tid);
+	return self.me.slot;
 }
 
 struct mf_slot *mf_slot_self(void)
 {
 	uint32_t generation = mf_fork_generation();
 
-	if (self.slot && self.generation == generation &&
-	    (!self.stand_in || self.stand_in == mf_thread_id()))
-		return self.slot;
-	self.slot = take_slot();
-	self.generation = generation;
-	return self.slot;
+	if (self.me.slot && !self.me.unsure && self.generation == generation)
+		return self.me.slot;
+	return find_out(generation);
+}
+
+void mf_slot_enter(void)
+{
+	(void)find_out(mf_fork_generation());
 }
 
 bool mf_slot_alive(uint32_t index)

@@ -86,10 +86,19 @@ uint32_t mf_world_next_store(struct mf_world *world);
 
 /*
  * The slot of this thread, taken on first use; NULL when the world is full.
- * In a child after fork() it is another than the parent's. A vfork() child
- * shares its parent's, who sleeps meanwhile.
+ * In a child after fork() it is another than the parent's.
  */
 struct mf_slot *mf_slot_self(void);
+
+/*
+ * On the way in from the program: find out whether this is still the thread
+ * that was here last. A vfork() child shares its parent's thread variables,
+ * but may die without it, so it gets a slot of its own here; and the parent,
+ * coming back, its old one. Costs a system call, which is why mf_slot_self()
+ * does not do it each time. A child that never comes this way uses the slot
+ * of its parent, who sleeps meanwhile.
+ */
+void mf_slot_enter(void);
 uint32_t mf_slot_index(struct mf_slot *slot);
 
 /*

@@ -208,7 +208,7 @@ static int note_index(void *ret)
 	return 0;
 }
 
-TEST(a_vforked_child_has_the_slot_of_its_parent)
+TEST(a_vforked_child_that_does_not_enter_has_the_slot_of_its_parent)
 {
 	uint32_t mine = my_index(), childs = MF_SLOTS;
 
@@ -217,6 +217,62 @@ TEST(a_vforked_child_has_the_slot_of_its_parent)
 	ck_assert_uint_eq(childs, mine);
 	ck_assert_uint_eq(my_index(), mine);
 	ck_assert(mf_slot_alive(mine));
+}
+
+static int enter_and_note_index(void *ret)
+{
+	mf_slot_enter();
+	mf_slot_self()->filling[0] = 7;
+	return note_index(ret);
+}
+
+TEST(a_vforked_child_that_enters_has_its_own_and_its_death_is_noticed)
+{
+	uint32_t mine = my_index(), childs = MF_SLOTS;
+
+	mf_test_needs_vfork();
+	for (int i = 0; i < 3; i++) {
+		in_vforked_child(enter_and_note_index, &childs);
+		ck_assert_uint_ne(childs, mine);
+		assert_dies(childs);
+		mf_slot_enter();
+		ck_assert_uint_eq(my_index(), mine);
+		ck_assert_uint_eq(mf_slot_self()->filling[0], 0);
+		ck_assert(mf_slot_alive(mine));
+	}
+	ck_assert_uint_eq(mf_world_slots(mf_world()), 2);
+}
+
+static uint32_t outer, inner, outer_again;
+
+static int vfork_once_more(void *arg)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t child;
+	int r = enter_and_note_index(&outer);
+
+	child = clone(enter_and_note_index, stack + sizeof(stack),
+		      CLONE_VM | CLONE_VFORK | SIGCHLD, &inner);
+	if (waitpid(child, NULL, 0) != child)
+		return 1;
+	(void)arg;
+	return r + enter_and_note_index(&outer_again);
+}
+
+TEST(a_vforked_child_may_vfork)
+{
+	uint32_t mine = my_index();
+
+	mf_test_needs_vfork();
+	in_vforked_child(vfork_once_more, NULL);
+	ck_assert_uint_ne(outer, mine);
+	ck_assert_uint_ne(inner, mine);
+	ck_assert_uint_ne(inner, outer);
+	ck_assert_uint_eq(outer_again, outer);
+	mf_slot_enter();
+	ck_assert_uint_eq(my_index(), mine);
+	assert_dies(outer);
+	assert_dies(inner);
 }
 
 /* The child writes to the very variables that its parent looks at. */
