@@ -34,9 +34,10 @@ static inline void mf_mutex_lock(struct mf_mutex *mutex, enum mf_rank rank)
 	mf_rank_acquire(rank, "mf_mutex_lock");
 	for (;;) {
 		if (!(word & MF_MUTEX_LOCKED) || (word & ~3U) != epoch) {
-			if (mf_cas(&mutex->word, &word, mine))
-				return;
-			continue;
+			if (!mf_cas(&mutex->word, &word, mine))
+				continue;
+			mf_tsan_acquire(mutex);
+			return;
 		}
 		/*
 		 * Who slept once cannot know whether others still do, so from
@@ -54,8 +55,10 @@ static inline void mf_mutex_lock(struct mf_mutex *mutex, enum mf_rank rank)
 
 static inline void mf_mutex_unlock(struct mf_mutex *mutex, enum mf_rank rank)
 {
-	uint32_t word = mf_xchg(&mutex->word, 0);
+	uint32_t word;
 
+	mf_tsan_release(mutex);
+	word = mf_xchg(&mutex->word, 0);
 	(void)rank;
 	if (word & MF_MUTEX_WAITERS)
 		mf_futex_wake(&mutex->word, 1, MF_FUTEX_LOCAL);

@@ -27,6 +27,17 @@
 
 enum mf_futex_scope { MF_FUTEX_SHARED = 0, MF_FUTEX_LOCAL = 1 };
 
+/* What a lock's word orders, said once more: tsan misses it in a handler. */
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *lock);
+void __tsan_release(void *lock);
+#define mf_tsan_acquire(lock) __tsan_acquire(lock)
+#define mf_tsan_release(lock) __tsan_release(lock)
+#else
+#define mf_tsan_acquire(lock) ((void)0)
+#define mf_tsan_release(lock) ((void)0)
+#endif
+
 #ifdef MF_EXPLORE
 #include "base/explore.h"
 #else
