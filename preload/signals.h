@@ -21,8 +21,9 @@ int pl_signals_start(void);
 bool pl_signal_is_ours(int sig);
 /* sigaction() for one of ours. 0 or -errno. */
 int pl_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
-/* The system call rt_sigaction for any signal. */
+/* The system calls, for any signal, for who goes around libc. */
 long pl_raw_sigaction(const unsigned long args[6]);
+long pl_raw_sigprocmask(const unsigned long args[6]);
 
 /* A set the program gives, as it goes to the kernel. */
 void pl_mask_for_kernel(const sigset_t *set, sigset_t *ret);

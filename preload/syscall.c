@@ -12,6 +12,7 @@
 #include "preload/face.h"
 #include "preload/filter.h"
 #include "preload/serve.h"
+#include "preload/signals.h"
 
 static long serve_open(long number, const long a[6], int dirfd,
 		       const char *path, int flags)
@@ -278,6 +279,20 @@ long pl_serve(long number, const long arguments[6])
 	return r;
 }
 
+static long serve_signals(long number, const long a[6])
+{
+	const unsigned long *args = (const unsigned long *)a;
+
+	switch (number) {
+	case SYS_rt_sigaction:
+		return pl_raw_sigaction(args);
+	case SYS_rt_sigprocmask:
+		return pl_raw_sigprocmask(args);
+	default:
+		return PL_PASS;
+	}
+}
+
 /*
  * All arguments are passed on, as libc does, whether they are there or not:
  * the first six of a function are in registers, the last one on the stack.
@@ -289,6 +304,8 @@ INTERPOSE(long, syscall,
 	long r = pl_call_touch(number, (const unsigned long *)arguments);
 
 	if (r == 0)
+		r = serve_signals(number, arguments);
+	if (r == PL_PASS)
 		r = pl_serve(number, arguments);
 	if (r == PL_PASS)
 		r = pl_syscall(number, (const unsigned long *)arguments);

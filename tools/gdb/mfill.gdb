@@ -6,5 +6,6 @@
 # turns out to be nobody's: the instruction that crashed is a few frames up.
 handle SIGSEGV nostop noprint pass
 handle SIGBUS nostop noprint pass
+handle SIGSYS nostop noprint pass
 set breakpoint pending on
 break die_of
