@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "base/sys.h"
 #include "harness/harness.h"
 
@@ -104,10 +105,11 @@ void mf_test_needs_crashes(void)
 		     "in qemu-user)");
 }
 
-static void *until_killed(void *arg)
+static void *until_killed(void *running)
 {
+	mf_store_release((uint32_t *)running, 1);
 	(void)pause();
-	return arg;
+	return NULL;
 }
 
 static void *at_once(void *arg)
@@ -117,6 +119,7 @@ static void *at_once(void *arg)
 
 void mf_test_needs_threads_after_fork(void)
 {
+	uint32_t running = 0;
 	pthread_t thread;
 	pid_t child;
 	int status;
@@ -125,8 +128,11 @@ void mf_test_needs_threads_after_fork(void)
 	child = mf_test_fork();
 	if (child == 0) {
 		be_quiet();
-		if (pthread_create(&thread, NULL, until_killed, NULL) != 0)
+		if (pthread_create(&thread, NULL, until_killed, &running) != 0)
 			_exit(1);
+		/* While it starts, a sanitizer holds locks. */
+		while (!mf_load_acquire(&running))
+			sched_yield();
 		child = fork();
 		if (child == 0)
 			_exit(pthread_create(&thread, NULL, at_once, NULL) !=
