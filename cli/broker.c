@@ -246,8 +246,10 @@ static bool on_event(struct broker *broker, int fd)
 	} else if (fd == broker->run->listen_fd) {
 		connection = accept4(fd, NULL, NULL,
 				     SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (connection >= 0)
+		if (connection >= 0 && mf_run_may_ask(connection))
 			watch(broker, connection);
+		else if (connection >= 0)
+			(void)close(connection);
 	} else {
 		mf_run_answer(broker->run, fd);
 		(void)close(fd);

@@ -57,7 +57,9 @@ int mf_run_add(struct mf_run *run, char *text);
 
 /* share.c: make what the programs of the run get. The files are complete. */
 int mf_run_share(struct mf_run *run);
-/* Answer who has connected to listen_fd. Says nothing. */
+/* Who has connected is a user who may: ours, or anybody for root. */
+bool mf_run_may_ask(int connection);
+/* Answer a program of this run, which knows the token. Says nothing. */
 void mf_run_answer(const struct mf_run *run, int connection);
 
 /* which.c: find the command, and see that it can be reached. An exit status. */

@@ -227,20 +227,23 @@ int mf_run_share(struct mf_run *run)
 	return r;
 }
 
-/* A program of this run, by a user who may: ours, or anybody for root. */
+bool mf_run_may_ask(int connection)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &len) ==
+		       0 &&
+	       (who.uid == geteuid() || geteuid() == 0);
+}
+
 static bool is_ours(const struct mf_run *run, int connection)
 {
 	struct mf_run_hello hello;
-	struct ucred who;
-	socklen_t len = sizeof(who);
 	ssize_t n = recv(connection, &hello, sizeof(hello), MSG_DONTWAIT);
 
-	if (n != sizeof(hello) || hello.magic != MF_RUN_MAGIC ||
-	    memcmp(hello.token, run->token, MF_RUN_NAME) != 0)
-		return false;
-	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-		return false;
-	return who.uid == geteuid() || geteuid() == 0;
+	return n == sizeof(hello) && hello.magic == MF_RUN_MAGIC &&
+	       memcmp(hello.token, run->token, MF_RUN_NAME) == 0;
 }
 
 void mf_run_answer(const struct mf_run *run, int connection)
