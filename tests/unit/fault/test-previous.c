@@ -209,6 +209,8 @@ static uintptr_t stopped_at(pid_t child, int *ret_sig)
 		return 0;
 #if defined(__x86_64__)
 	return regs.rip;
+#elif defined(__i386__)
+	return (uintptr_t)regs.eip;
 #else
 	return regs.pc;
 #endif
