@@ -85,6 +85,9 @@ TEST(memory_is_freed_or_taken)
 	}
 	kept[0] = 'x';
 	free(kept);
-	/* A sanitizer counts for itself, and says 0 here. */
-	ck_assert_uint_eq(mallinfo2().uordblks, before);
+	/*
+	 * Less than either block more: malloc may keep a few bytes for itself.
+	 * A sanitizer counts for itself, and says 0 here.
+	 */
+	ck_assert_uint_lt(mallinfo2().uordblks, before + 10000);
 }
