@@ -579,21 +579,21 @@ TEST(many_threads_at_once_get_all_pages)
 	}
 }
 
-static sigjmp_buf gone;
+static sigjmp_buf way_out;
 
 static void *touch_first(void *arg)
 {
 	struct toucher *t = arg;
 
-	if (sigsetjmp(gone, 1))
-		return NULL;
-	return (void *)(uintptr_t) * (volatile unsigned char *)t->map;
+	if (sigsetjmp(way_out, 1) == 0)
+		(void)*(volatile unsigned char *)t->map;
+	return NULL;
 }
 
 static void leave(int sig)
 {
 	(void)sig;
-	siglongjmp(gone, 1);
+	siglongjmp(way_out, 1);
 }
 
 static int unmap_hook(void *arg, uint64_t offset, size_t len)
