@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "mfill.h"
 
 #define SECOND 1000000000ULL
@@ -79,6 +80,8 @@ static void make_ring(int backend, int delivery)
 		.readahead = MFILL_READAHEAD_OFF,
 	};
 
+	if (delivery == MFILL_DELIVER_THREAD)
+		mf_test_needs_threads_after_fork();
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert(shared != MAP_FAILED);
@@ -153,6 +156,7 @@ static void refused_by_touch(int backend, int delivery, char *out, size_t size,
 	size_t n = 0;
 	ssize_t got;
 
+	mf_test_needs_crashes();
 	make_ring(backend, delivery);
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	for (int i = 0; i < 2; i++)
@@ -259,8 +263,10 @@ static void many_rings(int delivery)
 	const char *wanted = getenv("MF_RINGS");
 	int n = wanted ? atoi(wanted) : 100;
 	struct mf_random random = { mf_test_seed() };
-	int err = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int err;
 
+	mf_test_needs_crashes();
+	err = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	make_ring(MFILL_BACKEND_AUTO, delivery);
 	for (int i = 0; i < n; i++)
 		ring_with_a_death(&random, err);

@@ -19,6 +19,7 @@
 #include "base/sync.h"
 #include "fault/signal.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 static void install(void)
 {
@@ -162,6 +163,7 @@ __attribute__((no_sanitize("undefined"))) static void crash(void)
 
 TEST(a_fault_that_is_held_back_kills)
 {
+	mf_test_needs_crashes();
 	install();
 	set_behind(exit_3, 0);
 	ASSERT_EXITS_WITH(3, crash());
@@ -183,6 +185,7 @@ TEST(a_handler_is_held_back_from_itself_until_it_is_left)
 {
 	volatile int n = 0;
 
+	mf_test_needs_crashes();
 	install();
 	set_behind(jump_out, 0);
 	while (n++ < 10)
@@ -223,6 +226,7 @@ TEST(a_crash_is_found_at_its_own_instruction)
 	int sig;
 	pid_t child;
 
+	mf_test_needs_crashes();
 	install();
 	child = mf_test_fork();
 	if (child == 0) {
