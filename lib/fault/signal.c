@@ -28,6 +28,13 @@
 /* Where this thread last saw a fault that nobody owned. */
 static __thread uintptr_t orphan_ip, orphan_addr;
 
+static mf_signal_hook_fn *hook; /* set once */
+
+void mf_signal_set_hook(mf_signal_hook_fn *fn)
+{
+	mf_store_release(&hook, fn);
+}
+
 /* The kernel's own fault, not a kill() from somewhere. */
 static bool is_hardware(const siginfo_t *info)
 {
@@ -92,6 +99,11 @@ static int serve_fault(siginfo_t *info, ucontext_t *uc)
 		/* Here both exist. */
 		mf_uffd_enter(mf_mm_self(), mf_slot_self());
 		r = mf_stack_call(serve, &fault, &uc->uc_stack);
+	} else if (hook) {
+		fault.result = hook(fault.addr, fault.access,
+				    info->si_code == SEGV_MAPERR,
+				    &uc->uc_sigmask);
+		r = 0;
 	}
 	mf_signals_leave_handler(before);
 	return r < 0 ? r : fault.result;
