@@ -304,9 +304,39 @@ const char *mfill_version(void);
 size_t mfill_copy_nofault(void *dst, const void *src, size_t len);
 
 /*
- * userfaultfd(2) and ioctl_userfaultfd(2) served by mfill come with a later
- * release: mfill_uffd_open(), _ioctl(), _read(), _close().
+ * userfaultfd(2) without the kernel's permission
+ * ----------------------------------------------
+ *
+ * The structures, flags and errors of <linux/userfaultfd.h>, for memory that
+ * the program mapped itself: private anonymous, shared anonymous, and shared
+ * memfds. What there is: missing and minor faults, messages and the SIGBUS
+ * feature; UFFDIO_API, _REGISTER, _UNREGISTER, _WAKE, _COPY, _ZEROPAGE,
+ * _CONTINUE and _POISON. mfill_uffd_open(3) lists the differences. Needs Linux
+ * 6.15 and /proc. Not signal-safe.
  */
+
+/*
+ * A descriptor for poll(2) and the calls below; close it with
+ * mfill_uffd_close(). flags: O_CLOEXEC, O_NONBLOCK, and UFFD_USER_MODE_ONLY,
+ * without which it is -EPERM: a system call gets EFAULT for a missing page.
+ *
+ * -EINVAL  unknown flag
+ * -EOPNOTSUPP  this kernel, or this /proc, lacks what it takes
+ * -EMFILE, -ENFILE, -ENOMEM  as the kernel said; or 64 are open already
+ */
+int mfill_uffd_open(int flags);
+/*
+ * As ioctl_userfaultfd(2), with -errno for a result. -EBADF: fd was not opened
+ * here, or in the parent of this process.
+ */
+int mfill_uffd_ioctl(int fd, unsigned long request, void *arg);
+/*
+ * Messages, as read(2) of a userfaultfd. May block, where it is a cancellation
+ * point, unless O_NONBLOCK was asked for.
+ */
+ssize_t mfill_uffd_read(int fd, void *buf, size_t len);
+/* All is unregistered, and who waits for a page goes on with zeros. */
+int mfill_uffd_close(int fd);
 
 #pragma GCC visibility pop
 

@@ -16,6 +16,7 @@
 #include "fault/signal.h"
 #include "fault/thread.h"
 #include "map/map.h"
+#include "uffd/uffd.h"
 
 #define AHEAD_DEFAULT (UINT64_C(1) << 20)
 
@@ -248,4 +249,24 @@ size_t mfill_copy_nofault(void *dst, const void *src, size_t len)
 	if (mf_signal_install_once() < 0)
 		return len;
 	return mf_fault_copy(dst, src, len);
+}
+
+int mfill_uffd_open(int flags)
+{
+	return mf_uffd_open(flags);
+}
+
+int mfill_uffd_ioctl(int fd, unsigned long request, void *arg)
+{
+	return mf_uffd_ioctl(fd, request, arg);
+}
+
+ssize_t mfill_uffd_read(int fd, void *buf, size_t len)
+{
+	return mf_uffd_read_messages(fd, buf, len);
+}
+
+int mfill_uffd_close(int fd)
+{
+	return mf_uffd_close(fd);
 }

@@ -19,9 +19,20 @@ static bool is_permanent(const char *name)
 	return strstr(name, "/memfd:mfill-world") != NULL;
 }
 
-/* What backends/uffd.c and fault/reader.c have, with high numbers. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* What backends/uffd.c, fault/reader.c and uffd/proc.c have, high up. */
 static bool is_permanent_fd(int fd, const char *name)
 {
+	if (fd >= 512 && strncmp(name, "/proc/", 6) == 0 &&
+	    (ends_with(name, "/pagemap") || ends_with(name, "/mem") ||
+	     ends_with(name, "/maps")))
+		return true;
 	return is_permanent(name) ||
 	       (fd >= 512 && (strcmp(name, "anon_inode:[userfaultfd]") == 0 ||
 			      strcmp(name, "anon_inode:[eventpoll]") == 0 ||

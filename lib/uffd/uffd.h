@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd.h - userfaultfd(2) without the kernel's: the calls behind mfill.h.
+ *
+ * Context: not in a signal handler.
+ */
+#ifndef MF_UFFD_UFFD_H
+#define MF_UFFD_UFFD_H
+
+#include <sys/types.h>
+
+/* A descriptor, or -errno. */
+int mf_uffd_open(int flags);
+int mf_uffd_ioctl(int fd, unsigned long request, void *arg);
+/* A cancellation point where it waits. */
+ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len);
+int mf_uffd_close(int fd);
+
+#endif
