@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conform.c - do the same to the kernel's userfaultfd and to mfill's.
+ *
+ * Context: as in conform.h.
+ */
+#include "conform/conform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "harness/harness.h"
+#include "mfill.h"
+
+/* What mfill offers: more bits of the kernel's are not compared. */
+#define OFFERED                                              \
+	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
+	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
+	 UFFD_FEATURE_EXACT_ADDRESS | UFFD_FEATURE_POISON)
+#define NOT_OFFERED (1ULL << _UFFDIO_MOVE | 1ULL << _UFFDIO_WRITEPROTECT)
+
+const char *const memory_names[] = { "private", "shared", "memfd" };
+
+static int result_of(long r)
+{
+	return r < 0 ? -errno : (int)r;
+}
+
+static int kernel_open(int flags)
+{
+	return result_of(syscall(SYS_userfaultfd, flags));
+}
+
+static int kernel_ioctl(int fd, unsigned long request, void *arg)
+{
+	return result_of(ioctl(fd, request, arg));
+}
+
+static ssize_t kernel_read(int fd, void *buf, size_t len)
+{
+	ssize_t n = read(fd, buf, len);
+
+	return n < 0 ? -errno : n;
+}
+
+static int kernel_close(int fd)
+{
+	return result_of(close(fd));
+}
+
+const struct implementation kernel = { "kernel", kernel_open, kernel_ioctl,
+				       kernel_read, kernel_close };
+const struct implementation mfill = { "mfill", mfill_uffd_open,
+				      mfill_uffd_ioctl, mfill_uffd_read,
+				      mfill_uffd_close };
+
+void say(struct run *run, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	run->logged += (size_t)vsnprintf(run->log + run->logged,
+					 sizeof(run->log) - run->logged, format,
+					 args);
+	va_end(args);
+	ck_assert_uint_lt(run->logged, sizeof(run->log));
+}
+
+static char *map_area(struct run *run)
+{
+	size_t size = PAGES * run->page;
+	int flags = run->memory == ANON	    ? MAP_PRIVATE | MAP_ANONYMOUS
+		    : run->memory == SHARED ? MAP_SHARED | MAP_ANONYMOUS
+					    : MAP_SHARED;
+	int memfd = -1;
+	/* Room around it, so that neighbours do not join. */
+	char *room = mmap(NULL, size + 2 * run->page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *area;
+
+	if (run->memory == MEMFD) {
+		memfd = memfd_create("conform", MFD_CLOEXEC);
+		ck_assert_int_eq(ftruncate(memfd, (off_t)size), 0);
+	}
+	area = mmap(room + run->page, size, PROT_READ | PROT_WRITE,
+		    flags | MAP_FIXED, memfd, 0);
+	ck_assert_ptr_ne(area, MAP_FAILED);
+	if (memfd >= 0)
+		close(memfd);
+	/* So that the kernel joins its pieces again, whatever is in them. */
+	if (run->memory == ANON) {
+		area[0] = 1;
+		madvise(area, run->page, MADV_DONTNEED);
+	}
+	run->other = NULL;
+	if (run->memory != ANON) {
+		run->other = mremap(area, 0, size, MREMAP_MAYMOVE);
+		ck_assert_ptr_ne(run->other, MAP_FAILED);
+	}
+	return area;
+}
+
+static sigjmp_buf way_out;
+static volatile sig_atomic_t code_seen;
+static void *volatile addr_seen;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	code_seen = info->si_code;
+	addr_seen = info->si_addr;
+	siglongjmp(way_out, 1);
+}
+
+bool run_start(struct run *run, const struct implementation *who,
+	       enum memory memory, int flags)
+{
+	static bool caught;
+	struct sigaction action = { .sa_sigaction = on_bus,
+				    .sa_flags = SA_SIGINFO };
+
+	/* Once, and before mfill, which goes in front of it. */
+	if (!caught)
+		sigaction(SIGBUS, &action, NULL);
+	caught = true;
+	memset(run, 0, sizeof(*run));
+	run->who = who;
+	run->memory = memory;
+	run->page = (size_t)sysconf(_SC_PAGESIZE);
+	run->fd = who->open(flags | O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (run->fd < 0)
+		return false;
+	run->area = map_area(run);
+	run->bytes = mmap(NULL, PAGES * run->page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(run->bytes, MAP_FAILED);
+	for (int i = 0; i < PAGES; i++)
+		memset(run->bytes + (size_t)i * run->page, i + 1, run->page);
+	return true;
+}
+
+void run_end(struct run *run)
+{
+	size_t size = PAGES * run->page;
+
+	if (run->fd >= 0)
+		ck_assert_int_eq(run->who->close(run->fd), 0);
+	munmap(run->area - run->page, size + 2 * run->page);
+	munmap(run->bytes, size);
+	if (run->other)
+		munmap(run->other, size);
+}
+
+static const char *name_of(int r)
+{
+	static char text[32];
+
+	if (r >= 0)
+		snprintf(text, sizeof(text), "%d", r);
+	else
+		snprintf(text, sizeof(text), "%s", strerrorname_np(-r));
+	return text;
+}
+
+static uint64_t at(const struct run *run, int page)
+{
+	return (uint64_t)((uintptr_t)run->area +
+			  (intptr_t)page * (intptr_t)run->page);
+}
+
+void do_ioctl(struct run *run, const char *name, unsigned long request,
+	      void *arg, size_t result)
+{
+	int r = run->who->ioctl(run->fd, request, arg);
+	int64_t value;
+
+	memcpy(&value, (char *)arg + result, sizeof(value));
+	say(run, "%s: %s, %lld\n", name, name_of(r), (long long)value);
+}
+
+void do_api(struct run *run, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int r = run->who->ioctl(run->fd, UFFDIO_API, &api);
+
+	say(run, "api %llx: %s, %llx %llx %llx\n", (unsigned long long)features,
+	    name_of(r), (unsigned long long)api.api,
+	    (unsigned long long)(api.features & OFFERED),
+	    (unsigned long long)api.ioctls);
+}
+
+void do_register(struct run *run, int page, int n, uint64_t mode)
+{
+	struct uffdio_register args = {
+		.range = { at(run, page), (uint64_t)n * run->page },
+		.mode = mode,
+		.ioctls = 77,
+	};
+	int r = run->who->ioctl(run->fd, UFFDIO_REGISTER, &args);
+
+	say(run, "register %d+%d mode %llu: %s, %llx\n", page, n,
+	    (unsigned long long)mode, name_of(r),
+	    (unsigned long long)(args.ioctls & ~NOT_OFFERED));
+}
+
+static void do_range(struct run *run, const char *name, unsigned long request,
+		     int page, int n)
+{
+	struct uffdio_range args = { at(run, page), (uint64_t)n * run->page };
+
+	say(run, "%s %d+%d: %s\n", name, page, n,
+	    name_of(run->who->ioctl(run->fd, request, &args)));
+}
+
+void do_unregister(struct run *run, int page, int n)
+{
+	do_range(run, "unregister", UFFDIO_UNREGISTER, page, n);
+}
+
+void do_wake(struct run *run, int page, int n)
+{
+	do_range(run, "wake", UFFDIO_WAKE, page, n);
+}
+
+void do_copy(struct run *run, int page, int n, uint64_t mode)
+{
+	struct uffdio_copy args = {
+		.dst = at(run, page),
+		.src = (uintptr_t)run->bytes,
+		.len = (uint64_t)n * run->page,
+		.mode = mode,
+		.copy = 77,
+	};
+
+	say(run, "copy %d+%d: %s", page, n,
+	    name_of(run->who->ioctl(run->fd, UFFDIO_COPY, &args)));
+	say(run, ", %lld\n", (long long)args.copy);
+}
+
+static void do_fill(struct run *run, const char *name, unsigned long request,
+		    int page, int n, uint64_t mode)
+{
+	struct uffdio_zeropage args = {
+		.range = { at(run, page), (uint64_t)n * run->page },
+		.mode = mode,
+		.zeropage = 77,
+	};
+
+	say(run, "%s %d+%d: %s", name, page, n,
+	    name_of(run->who->ioctl(run->fd, request, &args)));
+	say(run, ", %lld\n", (long long)args.zeropage);
+}
+
+void do_zero(struct run *run, int page, int n, uint64_t mode)
+{
+	do_fill(run, "zero", UFFDIO_ZEROPAGE, page, n, mode);
+}
+
+void do_continue(struct run *run, int page, int n, uint64_t mode)
+{
+	do_fill(run, "continue", UFFDIO_CONTINUE, page, n, mode);
+}
+
+void do_poison(struct run *run, int page, int n, uint64_t mode)
+{
+	do_fill(run, "poison", UFFDIO_POISON, page, n, mode);
+}
+
+static void touch(struct run *run, const char *what, char *byte, int page,
+		  bool write)
+{
+	if (sigsetjmp(way_out, 1) == 0) {
+		if (write)
+			*(volatile char *)byte = 99;
+		say(run, "%s %s %d: %d\n", write ? "write" : "read", what, page,
+		    *(volatile char *)byte);
+	} else {
+		say(run, "%s %s %d: SIGBUS %d at +%ld\n",
+		    write ? "write" : "read", what, page, (int)code_seen,
+		    (long)((char *)addr_seen - byte));
+	}
+}
+
+void do_touch(struct run *run, int page, bool write)
+{
+	touch(run, "page", run->area + (size_t)page * run->page + 100, page,
+	      write);
+}
+
+void do_other(struct run *run, int page, bool write)
+{
+	if (run->other)
+		touch(run, "other", run->other + (size_t)page * run->page + 100,
+		      page, write);
+}
+
+void do_read(struct run *run)
+{
+	struct uffd_msg message;
+	ssize_t n = run->who->read(run->fd, &message, sizeof(message));
+
+	if (n != (ssize_t)sizeof(message)) {
+		say(run, "message: %s\n", name_of((int)n));
+		return;
+	}
+	say(run, "message: event %x flags %llx at %lld\n", message.event,
+	    (unsigned long long)message.arg.pagefault.flags,
+	    (long long)(message.arg.pagefault.address - (uintptr_t)run->area));
+}
+
+void do_poll(struct run *run)
+{
+	struct pollfd wanted = { .fd = run->fd, .events = POLLIN };
+	int n = poll(&wanted, 1, 0);
+
+	say(run, "poll: %d %x\n", n, (unsigned)wanted.revents);
+}

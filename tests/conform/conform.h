@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conform.h - do the same to the kernel's userfaultfd and to mfill's.
+ *
+ * Promise: what happens is told in words, so that two of them can be compared.
+ * Context: a TEST() body, one at a time.
+ */
+#ifndef CONFORM_H
+#define CONFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/userfaultfd.h"
+
+#define PAGES 8
+
+/* Who does it. Results are 0 or -errno. */
+struct implementation {
+	const char *name;
+	int (*open)(int flags);
+	int (*ioctl)(int fd, unsigned long request, void *arg);
+	ssize_t (*read)(int fd, void *buf, size_t len);
+	int (*close)(int fd);
+};
+extern const struct implementation kernel, mfill;
+
+enum memory { ANON, SHARED, MEMFD, MEMORIES };
+extern const char *const memory_names[];
+
+/* One of them at work on PAGES pages, and all that was said about it. */
+struct run {
+	const struct implementation *who;
+	enum memory memory;
+	int fd;
+	char *area;
+	char *other; /* the same memory elsewhere, NULL for ANON */
+	char *bytes; /* pages to copy from: 1, 2, 3 … */
+	size_t page;
+	char log[16384];
+	size_t logged;
+};
+
+/* False: that is refused here. */
+bool run_start(struct run *run, const struct implementation *who,
+	       enum memory memory, int flags);
+void run_end(struct run *run);
+__attribute__((format(printf, 2, 3))) void say(struct run *run,
+					       const char *format, ...);
+
+/* Each says what it did and what came of it. Pages are numbers. */
+void do_api(struct run *run, uint64_t features);
+void do_register(struct run *run, int page, int n, uint64_t mode);
+void do_unregister(struct run *run, int page, int n);
+void do_wake(struct run *run, int page, int n);
+void do_copy(struct run *run, int page, int n, uint64_t mode);
+void do_zero(struct run *run, int page, int n, uint64_t mode);
+void do_continue(struct run *run, int page, int n, uint64_t mode);
+void do_poison(struct run *run, int page, int n, uint64_t mode);
+void do_touch(struct run *run, int page, bool write);
+void do_other(struct run *run, int page, bool write);
+void do_read(struct run *run);
+void do_poll(struct run *run);
+/* Any ioctl, with a struct whose 8 bytes at result are told. */
+void do_ioctl(struct run *run, const char *name, unsigned long request,
+	      void *arg, size_t result);
+
+#endif
