@@ -7,7 +7,6 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 
 #include "base/sigaction.h"
 #include "base/syscall.h"
+#include "base/thread.h"
 
 /* Registers of the ABI that a 64-bit file offset takes. */
 #if __SIZEOF_LONG__ == 8
@@ -214,20 +214,6 @@ static int sys_sigaltstack(const stack_t *ss, stack_t *old)
 			       0);
 }
 
-static int sys_thread_create(void *(*fn)(void *), void *arg)
-{
-	pthread_t thread;
-	pthread_attr_t attr;
-	int r = pthread_attr_init(&attr);
-
-	if (r)
-		return -r;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attr, fn, arg);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 struct mf_sys mf_sys = {
 	.mmap = sys_mmap,
 	.munmap = sys_munmap,
@@ -253,7 +239,7 @@ struct mf_sys mf_sys = {
 	.sigaltstack = sys_sigaltstack,
 	.sigaction = mf_raw_sigaction,
 	.calloc = calloc,
-	.thread_create = sys_thread_create,
+	.thread_create = mf_thread_start,
 };
 
 int mf_pread_full(int fd, void *buf, size_t len, uint64_t offset)

@@ -55,7 +55,7 @@ struct mf_sys {
 			 struct sigaction *old);
 	/* Not in a signal handler: they allocate. */
 	void *(*calloc)(size_t n, size_t size);
-	int (*thread_create)(void *(*fn)(void *), void *arg);
+	int (*thread_create)(void *(*fn)(void *), void *arg); /* thread.h */
 };
 
 extern struct mf_sys mf_sys;

@@ -55,7 +55,6 @@ static struct {
 	unsigned n_idle;			  /* mutex; waiting for work */
 	unsigned n_waiting; /* mutex; waiting for a page */
 	uint32_t work;	    /* futex; counts requests */
-	uint32_t started;   /* futex; counts workers that ever ran */
 } pool;
 
 static __thread bool is_worker;
@@ -139,18 +138,10 @@ static void at_fork_once(void)
 int mf_pool_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	uint32_t seen = mf_load_seq_cst(&pool.started);
 	int r;
 
 	pthread_once(&once, at_fork_once);
 	r = add_worker_if_wanted();
-	/*
-	 * Until it runs: a fork in the middle of a thread's start finds locks
-	 * taken that no fork handler knows of (a sanitizer's, for one).
-	 */
-	while (r > 0 && mf_load_seq_cst(&pool.started) == seen)
-		(void)mf_futex_wait(&pool.started, seen, 0, MF_FUTEX_LOCAL);
 	return r < 0 ? r : 0;
 }
 
@@ -278,8 +269,6 @@ static void *worker_main(void *arg)
 	struct mf_slot *me = mf_slot_self();
 
 	is_worker = true;
-	mf_fetch_add(&pool.started, 1);
-	mf_futex_wake(&pool.started, INT_MAX, MF_FUTEX_LOCAL);
 	(void)pthread_setname_np(pthread_self(), "mfill");
 	while (me)
 		work_once(me);
