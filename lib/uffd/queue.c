@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.c - threads that wait for a page, and the messages about them.
+ * queue.c - who waits for a userfaultfd, and the messages about them.
  *
  * Promise: as in queue.h.
- * Context: any; the mutex is a leaf.
+ * Context: as in queue.h; the lock is a leaf.
  *
  * The queue is the waiters themselves: there is no list of messages that could
  * hold one of a thread which is gone. The eventfd behind a descriptor is only
  * what poll() looks at: it holds 1 while there is a message, else nothing.
+ *
+ * All of it lies in memory that forked children share, so that a parent reads
+ * what its child waits for. Anybody may be killed anywhere: the lock is the
+ * slot of who has it, and a slot tells of its owner's death (mm/slot.h). A
+ * waiter is whole before its state says that it is one.
  */
 #include "uffd/queue.h"
 
-#include "base/mutex.h"
+#include <sys/mman.h>
+
+#include "base/lockrank.h"
 #include "base/sys.h"
 #include "mm/mm.h"
 
@@ -23,95 +30,254 @@
 enum state { FREE, UNREAD, READ, WOKEN };
 
 struct mf_waiter {
-	uint32_t state; /* enum state; futex; changed under queue_mutex */
+	uint32_t state; /* enum state; futex; changed under the lock */
 	uint32_t owner;
-	uint32_t epoch; /* the process of the thread */
-	int event;
+	uint32_t slot; /* of the thread */
+	uint32_t pid;  /* its process: a neighbour cannot die alone */
+	int event;     /* in that process */
+	bool is_event;
+	uint32_t child; /* for a fork: the child's owner, and its eventfd */
+	int child_event;
 	uint64_t number; /* oldest first */
 	uintptr_t addr;
 	struct uffd_msg message;
 };
 
-static struct mf_mutex queue_mutex;
-static struct mf_waiter waiters[WAITERS_MAX]; /* queue_mutex */
-static unsigned n_waiters; /* queue_mutex; used ones are below */
-static uint64_t last_number;
+struct shared {
+	uint32_t lock;	      /* slot plus one, and LOCK_WANTED; futex */
+	uint32_t last;	      /* lock; how many owners there were */
+	uint32_t n_waiters;   /* lock; used ones are below */
+	uint64_t last_number; /* lock */
+	struct {
+		uint32_t owner;	   /* lock; 0: nobody */
+		uint32_t changing; /* events that nobody has read */
+		bool readable;	   /* lock; what the eventfd is, or will be */
+	} owners[MF_QUEUE_OWNERS];
+	struct mf_waiter waiters[WAITERS_MAX];
+};
+
+#define LOCK_WANTED 0x80000000U
+
+static struct shared *shared; /* set once; a child's is its parent's */
+
+int mf_queue_start(void)
+{
+	void *memory;
+	int r;
+
+	if (shared)
+		return 0;
+	r = mf_sys.mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+			&memory);
+	if (r == 0)
+		shared = memory;
+	return r;
+}
+
+/* True: the one who has the lock is gone, and it is free now. */
+static bool freed_of_the_dead(uint32_t word)
+{
+	uint32_t owner = (word & ~LOCK_WANTED) - 1;
+
+	return (word & ~LOCK_WANTED) && !mf_slot_alive(owner) &&
+	       mf_cas(&shared->lock, &word, 0U);
+}
 
 static void lock(void)
 {
+	uint32_t mine, none = 0;
+
 	mf_signals_block();
-	mf_mutex_lock(&queue_mutex, MF_RANK_POOL);
+	mine = mf_slot_index(mf_slot_self()) + 1;
+	while (!mf_cas(&shared->lock, &none, mine)) {
+		uint32_t word = none;
+
+		/* Who slept once cannot know whether others still do. */
+		mine |= LOCK_WANTED;
+		none = 0;
+		if (word == 0)
+			continue;
+		if (!(word & LOCK_WANTED) &&
+		    !mf_cas(&shared->lock, &word, word | LOCK_WANTED))
+			continue;
+		word |= LOCK_WANTED;
+		if (mf_futex_wait(&shared->lock, word, mf_slot_patience_ns,
+				  MF_FUTEX_SHARED) == -ETIMEDOUT)
+			(void)freed_of_the_dead(word);
+	}
+	mf_rank_acquire(MF_RANK_POOL, "mf_queue");
+	mf_tsan_acquire(&shared->lock);
 }
 
 static void unlock(void)
 {
-	mf_mutex_unlock(&queue_mutex, MF_RANK_POOL);
+	mf_rank_release(MF_RANK_POOL);
+	mf_tsan_release(&shared->lock);
+	if (mf_xchg(&shared->lock, 0U) & LOCK_WANTED)
+		mf_futex_wake(&shared->lock, 1, MF_FUTEX_SHARED);
 	mf_signals_restore();
 }
 
-/* A parent's threads are not here. */
-static bool is_used(const struct mf_waiter *waiter)
-{
-	return waiter->state != FREE && waiter->epoch == mf_fork_generation();
-}
+/* Owners */
 
-/* Under the mutex: poll() sees whether there is a message. */
-static void update_event(uint32_t owner, int event)
+uint32_t mf_queue_open(void)
 {
-	uint64_t count = 1;
-
-	for (unsigned i = 0; i < n_waiters; i++) {
-		if (!is_used(&waiters[i]) || waiters[i].owner != owner ||
-		    waiters[i].state != UNREAD)
-			continue;
-		(void)mf_sys.write(event, &count, sizeof(count));
-		return;
-	}
-	(void)mf_sys.read(event, &count, sizeof(count));
-}
-
-struct mf_waiter *mf_queue_add(uint32_t owner, int event, uintptr_t addr,
-			       const struct uffd_msg *message)
-{
-	struct mf_waiter *waiter = NULL;
-	uint64_t one = 1;
+	uint32_t owner = 0;
 
 	lock();
-	for (unsigned i = 0; i < n_waiters && !waiter; i++)
-		if (!is_used(&waiters[i]))
-			waiter = &waiters[i];
-	if (!waiter && n_waiters < WAITERS_MAX)
-		waiter = &waiters[n_waiters++];
+	for (uint32_t i = 0; i < MF_QUEUE_OWNERS && !owner; i++) {
+		if (shared->owners[i].owner)
+			continue;
+		/* Its place is what remains of it. */
+		owner = ++shared->last * MF_QUEUE_OWNERS + i;
+		shared->owners[i].owner = owner;
+		shared->owners[i].changing = 0;
+		shared->owners[i].readable = false;
+	}
+	unlock();
+	return owner;
+}
+
+bool mf_queue_is_open(uint32_t owner)
+{
+	return mf_load_seq_cst(
+		       &shared->owners[owner % MF_QUEUE_OWNERS].owner) == owner;
+}
+
+void mf_queue_close(uint32_t owner)
+{
+	lock();
+	if (mf_queue_is_open(owner))
+		mf_store_seq_cst(&shared->owners[owner % MF_QUEUE_OWNERS].owner,
+				 0U);
+	unlock();
+	mf_queue_wake(owner, 0, SIZE_MAX);
+}
+
+static uint32_t *changing(uint32_t owner)
+{
+	return &shared->owners[owner % MF_QUEUE_OWNERS].changing;
+}
+
+void mf_queue_begin_change(uint32_t owner)
+{
+	(void)mf_fetch_add(changing(owner), 1U);
+}
+
+void mf_queue_end_change(uint32_t owner)
+{
+	lock();
+	if (mf_queue_is_open(owner))
+		(void)mf_fetch_sub(changing(owner), 1U);
+	unlock();
+}
+
+bool mf_queue_is_changing(uint32_t owner)
+{
+	return mf_load_seq_cst(changing(owner)) > 0;
+}
+
+/* Waiters */
+
+static uint32_t own_pid(void)
+{
+	return (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Under the lock: it waits, and lives. */
+static bool is_unread(const struct mf_waiter *waiter, uint32_t owner,
+		      uint32_t pid)
+{
+	return waiter->state == UNREAD && waiter->owner == owner &&
+	       (waiter->pid == pid || mf_slot_alive(waiter->slot));
+}
+
+/*
+ * Under the lock: poll() sees whether there is a message. The descriptor may
+ * be a blocking one, so it is read only when it holds something: should we die
+ * between the two lines, it holds too much and not too little.
+ */
+static void set_readable(uint32_t owner, int event, bool wanted)
+{
+	bool *readable = &shared->owners[owner % MF_QUEUE_OWNERS].readable;
+	uint64_t count = 1;
+
+	if (!mf_queue_is_open(owner) || *readable == wanted)
+		return;
+	if (wanted)
+		(void)mf_sys.write(event, &count, sizeof(count));
+	*readable = wanted;
+	mf_barrier();
+	if (!wanted)
+		(void)mf_sys.read(event, &count, sizeof(count));
+}
+
+static void update_event(uint32_t owner, int event)
+{
+	uint32_t pid = own_pid();
+	bool found = false;
+
+	for (unsigned i = 0; i < shared->n_waiters && !found; i++)
+		found = is_unread(&shared->waiters[i], owner, pid);
+	set_readable(owner, event, found);
+}
+
+/* Under the lock: a place that nobody uses; what the dead have is nobody's. */
+static struct mf_waiter *free_place(void)
+{
+	for (unsigned i = 0; i < shared->n_waiters; i++)
+		if (shared->waiters[i].state == FREE)
+			return &shared->waiters[i];
+	if (shared->n_waiters < WAITERS_MAX)
+		return &shared->waiters[shared->n_waiters++];
+	for (unsigned i = 0; i < shared->n_waiters; i++)
+		if (!mf_slot_alive(shared->waiters[i].slot))
+			return &shared->waiters[i];
+	return NULL;
+}
+
+static struct mf_waiter *add(const struct mf_waiter *from)
+{
+	struct mf_waiter *waiter;
+
+	lock();
+	waiter = free_place();
 	if (waiter) {
-		*waiter = (struct mf_waiter){
-			.state = UNREAD,
-			.owner = owner,
-			.epoch = mf_fork_generation(),
-			.event = event,
-			.number = ++last_number,
-			.addr = addr,
-			.message = *message,
-		};
-		(void)mf_sys.write(event, &one, sizeof(one));
+		mf_store_seq_cst(&waiter->state, FREE);
+		*waiter = *from;
+		waiter->slot = mf_slot_index(mf_slot_self());
+		waiter->pid = own_pid();
+		waiter->number = ++shared->last_number;
+		mf_store_seq_cst(&waiter->state, mf_queue_is_open(from->owner)
+							 ? UNREAD
+							 : WOKEN);
+		set_readable(from->owner, from->event, true);
 	}
 	unlock();
 	return waiter;
 }
 
-/* Under the mutex. */
-static void set_free(struct mf_waiter *waiter)
+struct mf_waiter *mf_queue_add(uint32_t owner, int event, uintptr_t addr,
+			       const struct uffd_msg *message)
 {
-	bool unread = waiter->state == UNREAD;
+	const struct mf_waiter waiter = { .owner = owner,
+					  .event = event,
+					  .addr = addr,
+					  .message = *message };
 
-	mf_store_seq_cst(&waiter->state, FREE);
-	if (unread)
-		update_event(waiter->owner, waiter->event);
+	return add(&waiter);
 }
 
 void mf_queue_remove(struct mf_waiter *waiter)
 {
+	bool unread;
+
 	lock();
-	set_free(waiter);
+	unread = waiter->state == UNREAD;
+	mf_store_seq_cst(&waiter->state, FREE);
+	if (unread)
+		update_event(waiter->owner, waiter->event);
 	unlock();
 }
 
@@ -134,58 +300,147 @@ void mf_queue_wait(struct mf_waiter *waiter, const sigset_t *mask)
 		if (state == WOKEN || has_signal(mask))
 			break;
 		(void)mf_futex_wait(&waiter->state, state, SLICE_NS,
-				    MF_FUTEX_LOCAL);
+				    MF_FUTEX_SHARED);
 	}
 	mf_queue_remove(waiter);
+}
+
+/* Under the lock. An event's actor waits for no address: only for a close. */
+static bool is_woken_by(const struct mf_waiter *waiter, uint32_t owner,
+			uintptr_t start, size_t len)
+{
+	if (waiter->state == FREE || waiter->state == WOKEN ||
+	    (owner && waiter->owner != owner))
+		return false;
+	if (waiter->is_event)
+		return !mf_queue_is_open(waiter->owner);
+	return waiter->addr - start < len;
 }
 
 void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len)
 {
 	lock();
-	for (unsigned i = 0; i < n_waiters; i++) {
-		struct mf_waiter *waiter = &waiters[i];
+	for (unsigned i = 0; i < shared->n_waiters; i++) {
+		struct mf_waiter *waiter = &shared->waiters[i];
 		bool unread = waiter->state == UNREAD;
 
-		if (!is_used(waiter) || waiter->state == WOKEN ||
-		    waiter->addr - start >= len ||
-		    (owner && waiter->owner != owner))
+		if (!is_woken_by(waiter, owner, start, len))
 			continue;
 		mf_store_seq_cst(&waiter->state, WOKEN);
-		if (unread)
+		/* In another process the descriptor is that one's to clear. */
+		if (unread && waiter->pid == own_pid())
 			update_event(waiter->owner, waiter->event);
-		mf_futex_wake(&waiter->state, 1, MF_FUTEX_LOCAL);
+		mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
 	}
 	unlock();
 }
 
-/* Under the mutex: the oldest that nobody has read, or NULL. */
+int mf_queue_event(uint32_t owner, int event, const struct uffd_msg *message,
+		   uint32_t child, int child_event)
+{
+	const struct mf_waiter wanted = { .owner = owner,
+					  .event = event,
+					  .is_event = true,
+					  .child = child,
+					  .child_event = child_event,
+					  .message = *message };
+	struct mf_waiter *waiter = add(&wanted);
+	uint32_t state;
+
+	if (!waiter)
+		return -ENOMEM;
+	while ((state = mf_load_seq_cst(&waiter->state)) == UNREAD)
+		(void)mf_futex_wait(&waiter->state, state, 0, MF_FUTEX_SHARED);
+	mf_queue_end_change(owner);
+	mf_queue_remove(waiter);
+	return state == READ ? 0 : -ECANCELED;
+}
+
+/* Under the lock: what is to be read next, or NULL. */
 static struct mf_waiter *oldest(uint32_t owner)
 {
 	struct mf_waiter *found = NULL;
+	uint32_t pid = own_pid();
 
-	for (unsigned i = 0; i < n_waiters; i++)
-		if (is_used(&waiters[i]) && waiters[i].owner == owner &&
-		    waiters[i].state == UNREAD &&
-		    (!found || waiters[i].number < found->number))
-			found = &waiters[i];
+	for (unsigned i = 0; i < shared->n_waiters; i++) {
+		struct mf_waiter *waiter = &shared->waiters[i];
+
+		if (!is_unread(waiter, owner, pid))
+			continue;
+		if (!found || waiter->is_event < found->is_event ||
+		    (waiter->is_event == found->is_event &&
+		     waiter->number < found->number))
+			found = waiter;
+	}
 	return found;
 }
 
-unsigned mf_queue_read(uint32_t owner, int event, struct uffd_msg *ret,
-		       unsigned n)
+/* Under the lock. */
+static void set_read(struct mf_waiter *waiter)
+{
+	mf_store_seq_cst(&waiter->state, READ);
+	/* It sleeps on the value before. */
+	mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
+}
+
+/*
+ * Messages up to the first that tells of a fork, whose descriptor has to be
+ * made with nothing held. ret_fork: that waiter as it was seen, or not.
+ */
+static unsigned read_some(uint32_t owner, int event, struct uffd_msg *ret,
+			  unsigned n, struct mf_waiter *ret_fork,
+			  struct mf_waiter **ret_place)
 {
 	struct mf_waiter *waiter;
 	unsigned count = 0;
 
+	*ret_place = NULL;
 	lock();
-	while (count < n && (waiter = oldest(owner))) {
+	while (count < n && !*ret_place && (waiter = oldest(owner))) {
+		if (waiter->is_event && waiter->child) {
+			*ret_fork = *waiter;
+			*ret_place = waiter;
+			continue;
+		}
 		ret[count++] = waiter->message;
-		mf_store_seq_cst(&waiter->state, READ);
-		/* It sleeps on the value before. */
-		mf_futex_wake(&waiter->state, 1, MF_FUTEX_LOCAL);
+		set_read(waiter);
 	}
-	if (count > 0)
-		update_event(owner, event);
+	update_event(owner, event);
 	unlock();
 	return count;
+}
+
+/* Another reader may have been faster. */
+static bool take_fork(struct mf_waiter *place, const struct mf_waiter *seen,
+		      int event)
+{
+	bool same;
+
+	lock();
+	same = place->state == UNREAD && place->number == seen->number;
+	if (same)
+		set_read(place);
+	update_event(seen->owner, event);
+	unlock();
+	return same;
+}
+
+int mf_queue_read(uint32_t owner, int event, struct uffd_msg *ret, unsigned n,
+		  const struct mf_queue_adoption *adoption)
+{
+	struct mf_waiter seen, *place;
+	unsigned count = read_some(owner, event, ret, n, &seen, &place);
+	int fd;
+
+	if (!place || count > 0)
+		return (int)count;
+	fd = adoption->adopt(seen.child, seen.child_event);
+	if (fd < 0)
+		return fd;
+	ret[0] = seen.message;
+	ret[0].arg.fork.ufd = (uint32_t)fd;
+	if (take_fork(place, &seen, event))
+		return 1;
+	adoption->give_up(fd);
+	return 0;
 }

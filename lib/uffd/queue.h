@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.h - threads that wait for a page, and the messages about them.
+ * queue.h - who waits for a userfaultfd, and the messages about them.
  *
- * Promise: as the kernel's queue: one message per waiting thread, oldest
- * first; a message whose thread no longer waits is gone, if nobody has read
- * it; a descriptor is readable while there is a message.
- * Context: any.
+ * Promise: as the kernel's queue: one message per waiting thread, faults
+ * before events, each of them oldest first; a message whose thread no longer
+ * waits is gone, if nobody has read it; a descriptor is readable while there
+ * is a message. The same for a parent and the children that it forked: who
+ * died waits no longer.
+ * Context: any, but for start, open and close.
  */
 #ifndef MF_UFFD_QUEUE_H
 #define MF_UFFD_QUEUE_H
@@ -16,10 +18,24 @@
 
 #include "base/userfaultfd.h"
 
+/* How many userfaultfds a family of processes may have at once. */
+#define MF_QUEUE_OWNERS 64
+
+/* Make what is shared, once. Not in a signal handler. */
+int mf_queue_start(void);
+/* A number that no other userfaultfd has or had; 0: there are too many. */
+uint32_t mf_queue_open(void);
+/* It is gone: whoever waits goes on. */
+void mf_queue_close(uint32_t owner);
+bool mf_queue_is_open(uint32_t owner);
+
 /* One waiting thread; opaque but for its place. NULL: too many wait. */
 struct mf_waiter;
 
-/* The thread is about to wait; its message can be read from now on. */
+/*
+ * The thread is about to wait; its message can be read from now on. event is
+ * the eventfd that poll() looks at, in this process.
+ */
 struct mf_waiter *mf_queue_add(uint32_t owner, int event, uintptr_t addr,
 			       const struct uffd_msg *message);
 /*
@@ -33,7 +49,33 @@ void mf_queue_remove(struct mf_waiter *waiter);
 /* Whoever waits in [start, start + len) goes on. owner 0: whoever it is. */
 void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len);
 
-/* Up to n messages; how many there were. */
-unsigned mf_queue_read(uint32_t owner, int event, struct uffd_msg *ret,
-		       unsigned n);
+/*
+ * Memory of the owner is about to change: until the event about it has been
+ * read, fills of the owner are -EAGAIN. Each begin has one event or one end.
+ */
+void mf_queue_begin_change(uint32_t owner);
+void mf_queue_end_change(uint32_t owner);
+bool mf_queue_is_changing(uint32_t owner);
+/*
+ * Tell of it, and wait until that is read. child, child_event: for a fork, who
+ * the child's userfaultfd will be, and its eventfd. -ECANCELED: the owner was
+ * closed meanwhile.
+ */
+int mf_queue_event(uint32_t owner, int event, const struct uffd_msg *message,
+		   uint32_t child, int child_event);
+
+/*
+ * A descriptor for a child's userfaultfd, or -errno: then the message stays.
+ * Another reader may have been faster, and the descriptor not be wanted after
+ * all. Called with nothing held.
+ */
+struct mf_queue_adoption {
+	int (*adopt)(uint32_t child, int child_event);
+	void (*give_up)(int fd);
+};
+
+/* Up to n messages; how many there were, or -errno of adopt(). */
+int mf_queue_read(uint32_t owner, int event, struct uffd_msg *ret, unsigned n,
+		  const struct mf_queue_adoption *adoption);
+
 #endif

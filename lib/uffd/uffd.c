@@ -24,10 +24,13 @@
 #include "base/sys.h"
 #include "fault/signal.h"
 #include "mm/buffer.h"
+#include "uffd/fd.h"
 #include "uffd/queue.h"
 #include "uffd/range.h"
+#include "uffd/touch.h"
 
-#define UFFDS_MAX 64
+#define UFFDS_MAX  64
+#define EVENTS_MIN 512
 #define FEATURES                                             \
 	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
 	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
@@ -39,7 +42,7 @@
 struct uffd {
 	uint32_t owner; /* its number, never another's; 0: unused */
 	uint32_t epoch; /* the process that opened it */
-	int fd;
+	int event;	/* ours of the eventfd: the program closes its own */
 	int flags;
 	bool ready; /* UFFDIO_API was called */
 	uint64_t features;
@@ -47,7 +50,6 @@ struct uffd {
 
 static struct mf_mutex uffds_mutex;
 static struct uffd uffds[UFFDS_MAX]; /* uffds_mutex */
-static uint32_t last_owner;	     /* uffds_mutex */
 
 static size_t page_size(void)
 {
@@ -66,14 +68,14 @@ static void unlock(void)
 	mf_signals_restore();
 }
 
-/* A copy of what the descriptor is; false: none of ours in this process. */
-static bool get(int fd, struct uffd *ret)
+/* A copy of what the owner has; false: it is gone, or a parent's. */
+static bool get_by_owner(uint32_t owner, struct uffd *ret)
 {
 	bool found = false;
 
 	lock();
-	for (int i = 0; i < UFFDS_MAX && !found; i++) {
-		if (!uffds[i].owner || uffds[i].fd != fd ||
+	for (int i = 0; i < UFFDS_MAX && owner && !found; i++) {
+		if (uffds[i].owner != owner ||
 		    uffds[i].epoch != mf_fork_generation())
 			continue;
 		*ret = uffds[i];
@@ -83,19 +85,9 @@ static bool get(int fd, struct uffd *ret)
 	return found;
 }
 
-static bool get_by_owner(uint32_t owner, struct uffd *ret)
+static bool get(int fd, struct uffd *ret)
 {
-	bool found = false;
-
-	lock();
-	for (int i = 0; i < UFFDS_MAX && !found; i++) {
-		if (uffds[i].owner != owner)
-			continue;
-		*ret = uffds[i];
-		found = true;
-	}
-	unlock();
-	return found;
+	return get_by_owner(mf_uffd_fd_owner(fd), ret);
 }
 
 /* Faults */
@@ -131,7 +123,7 @@ static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 	struct mf_range *range;
 
 	fill_message(&message, uffd, addr, access, minor);
-	waiter = mf_queue_add(uffd->owner, uffd->fd, addr, &message);
+	waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
 	if (!waiter)
 		return -EFAULT;
 	mf_mm_read_lock(mm, me);
@@ -178,93 +170,244 @@ static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
 			     what == MF_RANGE_MINOR, mask);
 }
 
+/* System calls */
+
+uintptr_t mf_uffd_hull_start = UINTPTR_MAX, mf_uffd_hull_end;
+
+void mf_uffd_widen_hull(uintptr_t start, uintptr_t end)
+{
+	uintptr_t old = mf_load_relaxed(&mf_uffd_hull_start);
+
+	while (start < old && !mf_cas(&mf_uffd_hull_start, &old, start))
+		;
+	old = mf_load_relaxed(&mf_uffd_hull_end);
+	while (end > old && !mf_cas(&mf_uffd_hull_end, &old, end))
+		;
+}
+
+/*
+ * As on_fault(), for a page that the kernel would touch. Only death ends that
+ * wait, so signals stay blocked.
+ */
+static int touch_page(uintptr_t addr, enum mf_access access)
+{
+	static const sigset_t all = { { ~0UL } };
+	enum mf_range_fault what;
+	struct mf_range *range;
+	struct uffd uffd;
+
+	for (;;) {
+		uint32_t owner = 0;
+
+		mf_mm_read_lock(mf_mm_self(), mf_slot_self());
+		what = MF_RANGE_RETRY;
+		range = mf_range_find(addr);
+		if (range) {
+			owner = range->owner;
+			what = mf_range_look(range, addr, access, true);
+		}
+		mf_mm_read_unlock(mf_mm_self(), mf_slot_self());
+		if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN)
+			return 0;
+		if (what == MF_RANGE_POISON || !get_by_owner(owner, &uffd) ||
+		    uffd.flags & UFFD_USER_MODE_ONLY ||
+		    uffd.features & UFFD_FEATURE_SIGBUS)
+			return -EFAULT;
+		mf_signals_block();
+		(void)wait_for_page(mf_mm_self(), mf_slot_self(), &uffd, addr,
+				    access, what == MF_RANGE_MINOR, &all);
+		mf_signals_restore();
+	}
+}
+
+int mf_uffd_touch(const void *addr, size_t len, bool for_write)
+{
+	uintptr_t start = (uintptr_t)addr, end = start + len;
+	uintptr_t hull_start = mf_load_relaxed(&mf_uffd_hull_start);
+	uintptr_t hull_end = mf_load_relaxed(&mf_uffd_hull_end);
+	int r = 0;
+
+	if (end < start || end > hull_end)
+		end = hull_end;
+	if (start < hull_start)
+		start = hull_start;
+	while (start < end && r == 0) {
+		r = touch_page(start,
+			       for_write ? MF_ACCESS_WRITE : MF_ACCESS_READ);
+		start = (start | (page_size() - 1)) + 1;
+	}
+	return for_write ? r : 0;
+}
+
 /* Open and close */
+
+/* Nobody can reach it any more. */
+static void release(uint32_t owner)
+{
+	int event = -EBADF;
+
+	mf_range_drop(owner);
+	lock();
+	for (int i = 0; i < UFFDS_MAX; i++) {
+		if (uffds[i].owner != owner)
+			continue;
+		event = uffds[i].event;
+		uffds[i].owner = 0;
+	}
+	unlock();
+	mf_queue_close(owner);
+	if (event >= 0)
+		(void)mf_sys.close(event);
+}
+
+static bool serves_system_calls;
+
+void mf_uffd_serve_system_calls(void)
+{
+	serves_system_calls = true;
+}
+
+/* As an eventfd: what the program gets, and what stays with us. */
+static int new_event(int flags, int *ret_event)
+{
+	int fd = mf_sys.eventfd(), event = -EBADF, r = 0;
+
+	if (fd < 0)
+		return fd;
+	event = mf_sys.dup_above(fd, EVENTS_MIN);
+	if (event < 0)
+		r = event;
+	if (r == 0 && !(flags & O_CLOEXEC) && fcntl(fd, F_SETFD, 0) < 0)
+		r = -errno;
+	if (r == 0 && !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, 0) < 0)
+		r = -errno;
+	if (r == 0) {
+		*ret_event = event;
+		return fd;
+	}
+	if (event >= 0)
+		(void)mf_sys.close(event);
+	(void)mf_sys.close(fd);
+	return r;
+}
+
+/* The new owner, or 0: too many. */
+static uint32_t add_uffd(int event, int flags)
+{
+	uint32_t owner = mf_queue_open();
+	struct uffd *uffd = NULL;
+
+	if (!owner)
+		return 0;
+	lock();
+	for (int i = 0; i < UFFDS_MAX && !uffd; i++)
+		if (!uffds[i].owner || uffds[i].epoch != mf_fork_generation())
+			uffd = &uffds[i];
+	if (uffd) {
+		*uffd = (struct uffd){ .owner = owner,
+				       .epoch = mf_fork_generation(),
+				       .event = event,
+				       .flags = flags };
+	}
+	unlock();
+	if (!uffd)
+		mf_queue_close(owner);
+	return uffd ? owner : 0;
+}
 
 int mf_uffd_open(int flags)
 {
-	struct uffd *uffd = NULL;
-	int fd, r;
+	int event = -EBADF, fd, r;
+	uint32_t owner;
 
 	/* As for who may not: only faults of the program itself. */
-	if (!(flags & UFFD_USER_MODE_ONLY))
+	if (!(flags & UFFD_USER_MODE_ONLY) && !serves_system_calls)
 		return -EPERM;
 	if (flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY))
 		return -EINVAL;
 	r = mf_signal_install();
 	if (r == 0)
 		r = mf_ranges_start();
+	if (r == 0)
+		r = mf_queue_start();
 	if (r < 0)
 		return r;
-	fd = mf_sys.eventfd();
+	fd = new_event(flags, &event);
 	if (fd < 0)
 		return fd;
-	if (!(flags & O_CLOEXEC) && fcntl(fd, F_SETFD, 0) < 0) {
-		r = -errno;
-		(void)mf_sys.close(fd);
-		return r;
-	}
 	mf_signal_set_hook(on_fault);
-	lock();
-	for (int i = 0; i < UFFDS_MAX && !uffd; i++)
-		if (!uffds[i].owner || uffds[i].epoch != mf_fork_generation())
-			uffd = &uffds[i];
-	if (uffd)
-		*uffd = (struct uffd){ .owner = ++last_owner,
-				       .epoch = mf_fork_generation(),
-				       .fd = fd,
-				       .flags = flags };
-	unlock();
-	if (uffd)
+	owner = add_uffd(event, flags);
+	r = owner ? mf_uffd_fd_add(fd, owner) : -EMFILE;
+	if (r == 0)
 		return fd;
+	if (owner)
+		release(owner);
+	else
+		(void)mf_sys.close(event);
 	(void)mf_sys.close(fd);
-	return -EMFILE;
+	return r;
+}
+
+int mf_uffd_forget(int fd)
+{
+	uint32_t owner = mf_uffd_fd_owner(fd);
+
+	if (!owner)
+		return -EBADF;
+	if (mf_uffd_fd_remove(fd))
+		release(owner);
+	return 0;
+}
+
+int mf_uffd_copied(int from, int to)
+{
+	uint32_t owner = mf_uffd_fd_owner(from);
+
+	return owner ? mf_uffd_fd_add(to, owner) : -EBADF;
 }
 
 int mf_uffd_close(int fd)
 {
-	struct uffd uffd;
+	int r = mf_uffd_forget(fd);
 
-	if (!get(fd, &uffd))
-		return -EBADF;
-	mf_range_drop(uffd.owner);
-	lock();
-	for (int i = 0; i < UFFDS_MAX; i++)
-		if (uffds[i].owner == uffd.owner)
-			uffds[i].owner = 0;
-	unlock();
-	mf_queue_wake(uffd.owner, 0, SIZE_MAX);
-	return mf_sys.close(fd);
+	return r < 0 ? r : mf_sys.close(fd);
+}
+
+#define MESSAGES_MAX 16 /* of one read */
+
+static int read_some(const struct uffd *uffd, struct uffd_msg *ret, size_t len)
+{
+	size_t n = len / sizeof(*ret);
+
+	return mf_queue_read(uffd->owner, uffd->event, ret,
+			     n < MESSAGES_MAX ? (unsigned)n : MESSAGES_MAX,
+			     NULL);
 }
 
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)
 {
-	struct uffd_msg messages[16];
+	struct pollfd wanted = { .fd = fd, .events = POLLIN };
+	struct uffd_msg messages[MESSAGES_MAX];
 	struct uffd uffd;
-	unsigned n = (unsigned)(len / sizeof(messages[0]));
+	int n;
 
 	if (!get(fd, &uffd))
 		return -EBADF;
-	if (!uffd.ready || n == 0)
+	if (!uffd.ready || len < sizeof(messages[0]))
 		return -EINVAL;
-	n = mf_queue_read(uffd.owner, fd, messages, n < 16 ? n : 16);
-	while (n == 0) {
-		struct pollfd wanted = { .fd = fd, .events = POLLIN };
-
-		if (uffd.flags & O_NONBLOCK)
+	while ((n = read_some(&uffd, messages, len)) == 0) {
+		if (fcntl(fd, F_GETFL) & O_NONBLOCK)
 			return -EAGAIN;
 		if (poll(&wanted, 1, -1) < 0)
 			return -errno;
 		if (!get(fd, &uffd))
 			return -EBADF;
-		n = mf_queue_read(
-			uffd.owner, fd, messages,
-			len / sizeof(messages[0]) < 16
-				? (unsigned)(len / sizeof(messages[0]))
-				: 16);
 	}
-	if (mf_fault_copy(buf, messages, n * sizeof(messages[0])) > 0)
+	if (n < 0)
+		return n;
+	if (mf_fault_copy(buf, messages, (size_t)n * sizeof(messages[0])) > 0)
 		return -EFAULT;
-	return (ssize_t)(n * sizeof(messages[0]));
+	return n * (ssize_t)sizeof(messages[0]);
 }
 
 /* The operations */
@@ -324,6 +467,10 @@ static int do_register(const struct uffd *uffd, struct uffdio_register *arg)
 	if (args.mode == 0 || args.mode & ~MODES)
 		return -EINVAL;
 	r = check_range(args.range.start, args.range.len);
+	if (r == 0)
+		mf_uffd_widen_hull(
+			(uintptr_t)args.range.start,
+			(uintptr_t)(args.range.start + args.range.len));
 	if (r == 0)
 		r = mf_range_register(uffd->owner, (uintptr_t)args.range.start,
 				      (size_t)args.range.len, args.mode,

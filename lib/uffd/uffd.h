@@ -16,4 +16,13 @@ int mf_uffd_ioctl(int fd, unsigned long request, void *arg);
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len);
 int mf_uffd_close(int fd);
 
+/*
+ * For who answers system calls in the program's place: their memory is
+ * touched before, so a descriptor need not be for USER_MODE_ONLY.
+ */
+void mf_uffd_serve_system_calls(void);
+/* to is another descriptor of what from is; fd is none any more. -EBADF. */
+int mf_uffd_copied(int from, int to);
+int mf_uffd_forget(int fd);
+
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * touch.h - for system calls that use registered memory.
+ *
+ * Promise: what the kernel would wait for in the middle of a call, unless its
+ * descriptor is for USER_MODE_ONLY, is there before.
+ * Context: any; no lock held.
+ */
+#ifndef MF_UFFD_TOUCH_H
+#define MF_UFFD_TOUCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sync.h"
+
+/* Around all that was ever registered; only grows. */
+extern uintptr_t mf_uffd_hull_start, mf_uffd_hull_end;
+void mf_uffd_widen_hull(uintptr_t start, uintptr_t end);
+
+static inline bool mf_uffd_is_near(const void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr;
+
+	return start < mf_load_relaxed(&mf_uffd_hull_end) &&
+	       start + len > mf_load_relaxed(&mf_uffd_hull_start);
+}
+
+static inline bool mf_uffd_has_ranges(void)
+{
+	return mf_load_relaxed(&mf_uffd_hull_end) > 0;
+}
+
+/*
+ * 0, or -EFAULT: part of it cannot be had, and the call would write there. (A
+ * call that reads may begin with what there is.)
+ */
+int mf_uffd_touch(const void *addr, size_t len, bool for_write);
+
+#endif
