@@ -30,6 +30,7 @@ enum {
 	OPT_NO_FILTER,
 	OPT_REPORT,
 	OPT_STATS,
+	OPT_UFFD,
 };
 
 static const struct argp_option options[] = {
@@ -54,6 +55,10 @@ static const struct argp_option options[] = {
 	{ "no-filter", OPT_NO_FILTER, NULL, 0,
 	  "The same as --filter=none: set-user-ID programs work, but system "
 	  "calls made without the C library fail on what is not filled yet",
+	  0 },
+	{ "uffd", OPT_UFFD, NULL, 0,
+	  "Programs that use userfaultfd get it from mfill, whatever the "
+	  "kernel allows",
 	  0 },
 	{ 0 },
 };
@@ -106,6 +111,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		break;
 	case OPT_REPORT:
 		a->report = value;
+		break;
+	case OPT_UFFD:
+		a->run.uffd = true;
 		break;
 	case OPT_FILTER:
 		a->run.filter = set_name(state, "--filter", value,

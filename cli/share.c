@@ -131,7 +131,8 @@ static int make_table(struct mf_run *run)
 	*table = (struct mf_run_table){
 		.magic = MF_RUN_MAGIC,
 		.n_maps = run->n_files,
-		.flags = run->quiet ? MF_RUN_QUIET : 0,
+		.flags = (run->quiet ? MF_RUN_QUIET : 0) |
+			 (run->uffd ? MF_RUN_UFFD : 0),
 		.filter = (uint32_t)run->filter,
 		.backend = run->backend,
 		.delivery = run->delivery,

@@ -89,7 +89,7 @@ _mfill_options() {
 		"--delivery=" ;;
 	probe) echo "--json" ;;
 	run) echo "--map --fill-size= --backend= --delivery= --stats --json" \
-		"--report= --quiet --filter= --no-filter --" ;;
+		"--report= --quiet --filter= --no-filter --uffd --" ;;
 	esac
 	echo "--help --usage --version"
 }

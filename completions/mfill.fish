@@ -66,4 +66,6 @@ complete -c mfill -n "__fish_seen_subcommand_from run" \
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l no-filter -d 'do not trap system calls'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
+    -l uffd -d 'serve userfaultfd'
+complete -c mfill -n "__fish_seen_subcommand_from run" \
     -a '(__fish_complete_subcommand)'

@@ -43,7 +43,7 @@ enum {
 static unsigned look(long nr, const unsigned long args[6])
 {
 	const struct pl_call *call = &pl_calls[nr];
-	unsigned found = 0;
+	unsigned found = mf_uffd_has_ranges() ? ARRAY : 0;
 
 	for (int i = 0; i < PL_CALL_ARGS && call->args[i].what; i++) {
 		const struct pl_arg *arg = &call->args[i];

@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "preload/face.h"
 #include "preload/serve.h"
+#include "preload/uffd.h"
 
 /* Where close_range() is missing and a limit is huge. */
 #define CLOSE_MAX 65536U
@@ -19,7 +20,7 @@
 long pl_serve_close(int fd)
 {
 	pl_hint(fd, false);
-	return pl_owns_fd(fd) ? -EBADF : PL_PASS;
+	return pl_owns_fd(fd) ? -EBADF : pl_uffd_close(fd);
 }
 
 INTERPOSE(int, close, (int fd))
@@ -31,15 +32,48 @@ INTERPOSE(int, close, (int fd))
 INTERPOSE_ALSO(__close, close);
 
 /* For the target of dup2(): a number that is taken is out of range. */
-long pl_serve_dup_to(int to)
+static long check_target(int from, int to)
 {
 	pl_hint(to, false);
-	return pl_owns_fd(to) ? -EBADF : PL_PASS;
+	if (pl_owns_fd(to))
+		return -EBADF;
+	/* Only when the call will do it. */
+	if (to != from && pl_fd_kind(to) != PL_FD_PLAIN &&
+	    mf_syscall(SYS_fcntl, from, F_GETFD, 0, 0, 0, 0) >= 0)
+		pl_uffd_replace(to);
+	return PL_PASS;
+}
+
+long pl_serve_dup(int from)
+{
+	long r;
+
+	if (pl_fd_kind(from) == PL_FD_PLAIN)
+		return PL_PASS;
+	r = mf_syscall(SYS_dup, from, 0, 0, 0, 0, 0);
+	pl_uffd_copied(from, r);
+	return r;
+}
+
+long pl_serve_dup_to(int from, int to, int flags)
+{
+	long r = check_target(from, to);
+
+	if (r != PL_PASS || pl_fd_kind(from) == PL_FD_PLAIN || from == to)
+		return r;
+	r = mf_syscall(SYS_dup3, from, to, flags, 0, 0, 0);
+	pl_uffd_copied(from, r);
+	return r;
+}
+
+INTERPOSE(int, dup, (int from))
+{
+	return PL_UNLESS(pl_serve_dup(from), NEXT(dup)(from));
 }
 
 INTERPOSE(int, dup2, (int from, int to))
 {
-	long r = pl_serve_dup_to(to);
+	long r = pl_serve_dup_to(from, to, 0);
 
 	return r == PL_PASS ? NEXT(dup2)(from, to) : (int)pl_result(r);
 }
@@ -47,7 +81,7 @@ INTERPOSE_ALSO(__dup2, dup2);
 
 INTERPOSE(int, dup3, (int from, int to, int flags))
 {
-	long r = pl_serve_dup_to(to);
+	long r = pl_serve_dup_to(from, to, flags);
 
 	return r == PL_PASS ? NEXT(dup3)(from, to, flags) : (int)pl_result(r);
 }
@@ -74,6 +108,9 @@ static int close_around(unsigned first, unsigned last, int flags)
 {
 	int own = first > INT32_MAX ? -1 : pl_next_fd((int)first);
 	int r = 0;
+
+	if (!(flags & CLOSE_RANGE_CLOEXEC))
+		pl_uffd_close_range(first, last);
 
 	while (r == 0 && own >= 0 && (unsigned)own <= last) {
 		if ((unsigned)own > first)

@@ -11,6 +11,7 @@
 #include "base/syscall.h"
 #include "preload/face.h"
 #include "preload/serve.h"
+#include "preload/uffd.h"
 
 static long kernel_fcntl(int fd, int command, long argument)
 {
@@ -115,9 +116,22 @@ long pl_serve_fcntl(int fd, int command, long argument)
 {
 	struct pl_face face;
 
+	long r;
+
 	switch (command) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		if (pl_fd_kind(fd) == PL_FD_PLAIN)
+			return PL_PASS;
+		r = kernel_fcntl(fd, command, argument);
+		pl_uffd_copied(fd, r);
+		return r;
 	case F_GETFL:
-		return shown_flags(fd, kernel_fcntl(fd, F_GETFL, 0));
+		r = kernel_fcntl(fd, F_GETFL, 0);
+		/* Underneath it can be written to. */
+		if (r >= 0 && pl_fd_kind(fd) == PL_FD_UFFD)
+			return r & ~O_ACCMODE;
+		return shown_flags(fd, r);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:

@@ -19,6 +19,7 @@
 #include "mm/memfd.h"
 #include "preload/catch.h"
 #include "preload/preload.h"
+#include "preload/uffd.h"
 #include "run/table.h"
 
 #define FDS_MAX (2 + 2 * MF_RUN_MAPS)
@@ -251,6 +252,7 @@ static int enter_run(struct parcel *parcel)
 	}
 	pl_run.maps = maps;
 	pl_run.quiet = table->flags & MF_RUN_QUIET;
+	pl_run.uffd = table->flags & MF_RUN_UFFD;
 	pl_run.filter = (int)table->filter;
 	pl_run.backend = table->backend;
 	pl_run.delivery = table->delivery;
@@ -278,6 +280,8 @@ static void join(const char *entry)
 			pl_run.filter == MF_RUN_FILTER_NONE  ? PL_FILTER_OFF
 			: pl_run.filter == MF_RUN_FILTER_ALL ? PL_FILTER_ALL
 							     : PL_FILTER_ARENA);
+	if (r == 0 && pl_run.uffd)
+		pl_uffd_start();
 }
 
 /* A copy, since a program may overwrite its environment. */

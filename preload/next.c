@@ -18,8 +18,7 @@ static const struct {
 	void **function;
 } functions[] = {
 #define PL_NEXT_ROW(type, name, arguments) { #name, (void **)&pl_next.name },
-	PL_NEXT_LIST(PL_NEXT_ROW)
-	PL_NEXT_CALLS(PL_NEXT_ROW)
+	PL_NEXT_LIST(PL_NEXT_ROW) PL_NEXT_CALLS(PL_NEXT_ROW)
 #undef PL_NEXT_ROW
 };
 

@@ -44,6 +44,7 @@ typedef posix_spawn_file_actions_t pl_actions;
 	X(int, __openat64_2, (int, const char *, int)) \
 	X(int, close, (int)) \
 	X(int, close_range, (unsigned, unsigned, int)) \
+	X(int, dup, (int)) \
 	X(int, dup2, (int, int)) \
 	X(int, dup3, (int, int, int)) \
 	X(ssize_t, read, (int, void *, size_t)) \

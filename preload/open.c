@@ -10,11 +10,15 @@
 #include "base/syscall.h"
 #include "preload/face.h"
 #include "preload/serve.h"
+#include "preload/uffd.h"
 
 long pl_serve_openat(int dirfd, const char *path, int flags)
 {
 	struct pl_map *map = pl_map_by_path(dirfd, path);
+	long r = pl_uffd_open(dirfd, path, flags);
 
+	if (r != PL_PASS)
+		return r;
 	/*
 	 * Where a link leads nowhere, O_CREAT makes a file there: before that
 	 * see whether it leads to a map.

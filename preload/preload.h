@@ -44,6 +44,7 @@ struct pl_run {
 	unsigned n_maps; /* 0: not in a run, or not joined */
 	struct pl_map *maps;
 	bool quiet;   /* MF_RUN_QUIET */
+	bool uffd;    /* MF_RUN_UFFD */
 	int filter;   /* enum mf_run_filter */
 	int backend;  /* enum mfill_backend, as the user asked */
 	int delivery; /* enum mfill_delivery */

@@ -12,6 +12,7 @@
 #include "preload/seek.h"
 #include "preload/serve.h"
 #include "preload/touch.h"
+#include "preload/uffd.h"
 
 long pl_serve_read(int fd, void *buf, size_t len)
 {
@@ -101,8 +102,9 @@ INTERPOSE(ssize_t, read, (int fd, void *buf, size_t len))
 {
 	if (pl_touch(buf, len, true) < 0)
 		return pl_result(-EFAULT);
-	return PL_EITHER(fd, EBADF, pl_serve_read(fd, buf, len),
-			 next_read(fd, buf, len));
+	return PL_UNLESS(pl_uffd_read(fd, buf, len),
+			 PL_EITHER(fd, EBADF, pl_serve_read(fd, buf, len),
+				   next_read(fd, buf, len)));
 }
 INTERPOSE_ALSO(__read, read);
 
@@ -110,8 +112,10 @@ INTERPOSE(ssize_t, pread64, (int fd, void *buf, size_t len, off_t offset))
 {
 	if (pl_touch(buf, len, true) < 0)
 		return pl_result(-EFAULT);
-	return PL_EITHER(fd, EBADF, pl_serve_pread(fd, buf, len, offset),
-			 next_pread(fd, buf, len, offset));
+	return PL_UNLESS(pl_uffd_pread(fd, buf, len, offset),
+			 PL_EITHER(fd, EBADF,
+				   pl_serve_pread(fd, buf, len, offset),
+				   next_pread(fd, buf, len, offset)));
 }
 INTERPOSE_ALSO(pread, pread64);
 INTERPOSE_ALSO(__pread64, pread64);
@@ -135,8 +139,10 @@ INTERPOSE(ssize_t, readv, (int fd, const struct iovec *iov, int n))
 {
 	if (n > 0 && pl_touch_iov(iov, (size_t)n, true) < 0)
 		return pl_result(-EFAULT);
-	return PL_EITHER(fd, EBADF, pl_serve_readv(fd, iov, n),
-			 PL_NEXT_ARRAY(readv, SYS_readv, fd, iov, n));
+	return PL_UNLESS(
+		pl_uffd_readv(fd, iov, n),
+		PL_EITHER(fd, EBADF, pl_serve_readv(fd, iov, n),
+			  PL_NEXT_ARRAY(readv, SYS_readv, fd, iov, n)));
 }
 
 INTERPOSE(ssize_t, preadv64,

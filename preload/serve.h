@@ -19,6 +19,8 @@
 
 /* Any of them, by its number. */
 long pl_serve(long number, const long arguments[6]);
+/* The part of them that is about mappings; syscall.c, too. */
+long pl_serve_memory(long number, const long arguments[6]);
 
 /* open.c */
 long pl_serve_openat(int dirfd, const char *path, int flags);
@@ -55,7 +57,8 @@ long pl_serve_splice(int in, off_t *in_offset, int out, off_t *out_offset,
 /* close.c */
 long pl_serve_close(int fd);
 long pl_serve_close_range(unsigned first, unsigned last, int flags);
-long pl_serve_dup_to(int to);
+long pl_serve_dup(int from);
+long pl_serve_dup_to(int from, int to, int flags);
 /* views.c */
 long pl_serve_mmap(void *addr, size_t len, int prot, int flags, int fd,
 		   off_t offset);

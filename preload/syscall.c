@@ -13,6 +13,7 @@
 #include "preload/filter.h"
 #include "preload/serve.h"
 #include "preload/signals.h"
+#include "preload/uffd.h"
 
 static long serve_open(long number, const long a[6], int dirfd,
 		       const char *path, int flags)
@@ -106,7 +107,8 @@ static long serve_fd(long number, const long a[6])
 	case SYS_dup2:
 #endif
 	case SYS_dup3:
-		return pl_serve_dup_to((int)a[1]);
+		return pl_serve_dup_to(fd, (int)a[1],
+				       number == SYS_dup3 ? (int)a[2] : 0);
 	case SYS_ftruncate:
 		return pl_serve_ftruncate(fd, a[1]);
 	case SYS_fallocate:
@@ -127,7 +129,7 @@ static long serve_fd(long number, const long a[6])
 	}
 }
 
-static long serve_memory(long number, const long a[6])
+long pl_serve_memory(long number, const long a[6])
 {
 	void *addr = (void *)a[0];
 	size_t len = (size_t)a[1];
@@ -265,6 +267,8 @@ long pl_serve(long number, const long arguments[6])
 {
 	long r;
 
+	if (pl_run.uffd && (r = pl_uffd_serve(number, arguments)) != PL_PASS)
+		return r;
 	if (pl_run.n_maps == 0)
 		return PL_PASS;
 	r = serve_bytes(number, arguments);
@@ -273,7 +277,7 @@ long pl_serve(long number, const long arguments[6])
 	if (r == PL_PASS)
 		r = serve_at(number, arguments);
 	if (r == PL_PASS)
-		r = serve_memory(number, arguments);
+		r = pl_serve_memory(number, arguments);
 	if (r == PL_PASS)
 		r = serve_path(number, arguments);
 	return r;

@@ -188,7 +188,7 @@ void pl_touch_string(const char *string)
 	const char *end = string + STRING_MAX;
 	char piece[256];
 
-	if (!pl_in_arena(string))
+	if (!pl_in_arena(string) && !mf_uffd_is_near(string, STRING_MAX))
 		return;
 	while (string < end) {
 		uintptr_t page = next_page((uintptr_t)string);

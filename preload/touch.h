@@ -7,6 +7,9 @@
  * not put it down is refused before it takes anything.
  * Context: any, signal handlers included.
  *
+ * Memory that the program has registered with a userfaultfd of ours is waited
+ * for, as the kernel would, in the middle of the call.
+ *
  * The kernel takes no signal for a page that is not there: it says EFAULT, or
  * stops short, and some calls have lost data by then. So nothing is ever tried
  * again: what a call is going to use is there before the call.
@@ -19,6 +22,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#include "uffd/touch.h"
 
 /*
  * All views of ours lie in one stretch of addresses, the same in every process
@@ -56,7 +61,10 @@ int pl_touch_view(const void *buf, size_t len, bool for_write);
  */
 static inline int pl_touch(const void *buf, size_t len, bool for_write)
 {
-	return pl_in_arena(buf) ? pl_touch_view(buf, len, for_write) : 0;
+	if (pl_in_arena(buf))
+		return pl_touch_view(buf, len, for_write);
+	return mf_uffd_is_near(buf, len) ? mf_uffd_touch(buf, len, for_write)
+					 : 0;
 }
 
 /* The same for what arrays, messages and strings consist of. */

@@ -19,6 +19,7 @@
 #include "preload/call.h"
 #include "preload/interpose.h"
 #include "preload/touch.h"
+#include "preload/uffd.h"
 
 TOUCHING(ssize_t, getrandom, SYS_getrandom,
 	 (void *buf, size_t len, unsigned flags), buf, len, flags)
@@ -64,6 +65,9 @@ INTERPOSE(int, ioctl, (int fd, unsigned long request, ...))
 	va_start(list, request);
 	args[2] = va_arg(list, unsigned long);
 	va_end(list);
+	r = pl_uffd_ioctl(fd, request, (void *)args[2]);
+	if (r != PL_PASS)
+		return (int)pl_result(r);
 	r = pl_call_wrapped(SYS_ioctl, args);
 	return r == PL_NOT_CALLED ? NEXT(ioctl)(fd, request, args[2])
 				  : (int)pl_result(r);

@@ -15,6 +15,7 @@
 #include "preload/serve.h"
 #include "preload/size.h"
 #include "preload/touch.h"
+#include "preload/uffd.h"
 
 long pl_serve_write(int fd, const void *buf, size_t len)
 {
@@ -120,8 +121,9 @@ static ssize_t next_pwrite(int fd, const void *buf, size_t len, off_t offset)
 INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len))
 {
 	(void)pl_touch(buf, len, false);
-	return PL_EITHER(fd, EPERM, pl_serve_write(fd, buf, len),
-			 next_write(fd, buf, len));
+	return PL_UNLESS(pl_uffd_write(fd),
+			 PL_EITHER(fd, EPERM, pl_serve_write(fd, buf, len),
+				   next_write(fd, buf, len)));
 }
 INTERPOSE_ALSO(__write, write);
 
@@ -139,8 +141,10 @@ INTERPOSE(ssize_t, writev, (int fd, const struct iovec *iov, int n))
 {
 	if (n > 0)
 		(void)pl_touch_iov(iov, (size_t)n, false);
-	return PL_EITHER(fd, EPERM, pl_serve_writev(fd, iov, n),
-			 PL_NEXT_ARRAY(writev, SYS_writev, fd, iov, n));
+	return PL_UNLESS(
+		pl_uffd_write(fd),
+		PL_EITHER(fd, EPERM, pl_serve_writev(fd, iov, n),
+			  PL_NEXT_ARRAY(writev, SYS_writev, fd, iov, n)));
 }
 
 INTERPOSE(ssize_t, pwritev64,

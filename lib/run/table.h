@@ -73,6 +73,7 @@ struct mf_run_table {
 };
 
 #define MF_RUN_QUIET 0x1U /* do not name sources that fail */
+#define MF_RUN_UFFD  0x2U /* programs get a userfaultfd of ours */
 
 /* Which system calls the seccomp filter catches: preload/filter.h. */
 enum mf_run_filter {

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd.c - a program written for userfaultfd(2), which knows nothing of mfill:
+ * uffd CASE. It says what it sees, the same on the kernel's and on ours.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGES 4
+
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
+static size_t page;
+static char *area;
+static int uffd;
+
+static int new_uffd(int flags)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | flags);
+
+	if (fd < 0)
+		err(77, "userfaultfd");
+	return fd;
+}
+
+static void start(int fd, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+
+	uffd = fd;
+	if (ioctl(uffd, UFFDIO_API, &api) < 0)
+		err(1, "UFFDIO_API");
+}
+
+static void take_area(int flags, int memfd)
+{
+	struct uffdio_register all = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	area = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, flags, memfd,
+		    0);
+	if (area == MAP_FAILED)
+		err(1, "mmap");
+	all.range.start = (uintptr_t)area;
+	all.range.len = PAGES * page;
+	if (ioctl(uffd, UFFDIO_REGISTER, &all) < 0)
+		err(1, "UFFDIO_REGISTER");
+}
+
+/* Fill the page at addr with a letter that tells which it is. */
+static void fill(uintptr_t addr)
+{
+	static char bytes[65536] __attribute__((aligned(65536)));
+	size_t number = (addr - (uintptr_t)area) / page;
+	struct uffdio_copy copy = {
+		.dst = addr & ~(page - 1),
+		.src = (uintptr_t)bytes,
+		.len = page,
+	};
+
+	memset(bytes, 'A' + (int)number, page);
+	if (ioctl(uffd, UFFDIO_COPY, &copy) < 0)
+		err(1, "UFFDIO_COPY");
+}
+
+/* Answers what comes until the thread is cancelled. */
+static void *serve(void *arg)
+{
+	struct uffd_msg message;
+
+	for (;;) {
+		struct pollfd wanted = { .fd = uffd, .events = POLLIN };
+		ssize_t n;
+
+		if (!arg && poll(&wanted, 1, -1) < 0)
+			err(1, "poll");
+		n = read(uffd, &message, sizeof(message));
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n != sizeof(message))
+			err(1, "read: %zd", n);
+		printf("event %#x, flags %#llx, at %#llx\n", message.event,
+		       (unsigned long long)message.arg.pagefault.flags,
+		       (unsigned long long)message.arg.pagefault.address -
+			       (unsigned long long)(uintptr_t)area);
+		fflush(stdout);
+		fill((uintptr_t)message.arg.pagefault.address);
+	}
+	return NULL;
+}
+
+static pthread_t start_handler(bool blocking)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, serve, blocking ? "" : NULL) != 0)
+		err(1, "pthread_create");
+	return thread;
+}
+
+static void look(void)
+{
+	for (size_t at = 15; at < PAGES * page; at += 1024)
+		printf("%#zx: %c\n", at, *(volatile char *)(area + at));
+}
+
+/* As in userfaultfd(2): a thread that polls and fills. */
+static void do_pages(void)
+{
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	start_handler(false);
+	look();
+}
+
+static void do_shared(void)
+{
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_SHARED | MAP_ANONYMOUS, -1);
+	start_handler(false);
+	look();
+}
+
+/* A thread that sleeps in read() can be cancelled there, and another begins. */
+static void do_blocking(void)
+{
+	pthread_t thread;
+	void *result;
+
+	start(new_uffd(0), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	thread = start_handler(true);
+	printf("%c\n", *(volatile char *)area);
+	pthread_cancel(thread);
+	pthread_join(thread, &result);
+	printf("cancelled: %d\n", result == PTHREAD_CANCELED);
+	start_handler(true);
+	look();
+}
+
+static void do_device(void)
+{
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+
+	if (device < 0)
+		err(77, "/dev/userfaultfd");
+	printf("no such call: %d, %d\n", ioctl(device, FIONREAD, 0), errno);
+	start(ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK), 0);
+	close(device);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	start_handler(false);
+	look();
+}
+
+/* It stays as long as one of its descriptors does. */
+static void do_copies(void)
+{
+	int first = new_uffd(O_NONBLOCK), second = dup(first), third;
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	start(first, 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	third = fcntl(second, F_DUPFD_CLOEXEC, 100);
+	close(first);
+	dup2(third, second);
+	close(third);
+	printf("%d %d\n", fcntl(first, F_GETFD), fcntl(second, F_GETFL) != -1);
+	uffd = second;
+	epoll_ctl(epoll, EPOLL_CTL_ADD, second, &event);
+	printf("nothing yet: %d\n", epoll_wait(epoll, &event, 1, 0));
+	start_handler(false);
+	look();
+	printf("nothing left: %d\n", epoll_wait(epoll, &event, 1, 0));
+	printf("write: %zd", write(second, area, 8));
+	printf(" %d\n", errno);
+	closefrom(3);
+	printf("gone: %d %d\n", fcntl(second, F_GETFD), errno);
+}
+
+/* System calls find their memory filled, in and out. */
+static void do_calls(void)
+{
+	char text[16] = "";
+	int pipes[2];
+
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	start_handler(false);
+	if (pipe(pipes) < 0)
+		err(1, "pipe");
+	printf("write: %zd\n", write(pipes[1], area, 4));
+	printf("read: %zd", read(pipes[0], area + page, 4));
+	printf(" %.4s\n", area + page);
+	printf("over the border: %zd\n",
+	       write(pipes[1], area + 2 * page - 2, 4));
+	printf("got: %zd", read(pipes[0], text, sizeof(text)));
+	printf(" %s\n", text);
+	printf("open: %d\n", open(area + 3 * page, O_RDONLY));
+}
+
+static sigjmp_buf out;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	printf("SIGBUS %d at %#tx\n", info->si_code,
+	       (char *)info->si_addr - area);
+	siglongjmp(out, 1);
+}
+
+/* No handler thread: the one that touches fills. */
+static void do_sigbus(void)
+{
+	struct sigaction action = { .sa_sigaction = on_bus,
+				    .sa_flags = SA_SIGINFO };
+	volatile size_t at = 15;
+
+	start(new_uffd(O_NONBLOCK), UFFD_FEATURE_SIGBUS);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	sigaction(SIGBUS, &action, NULL);
+	for (; at < PAGES * page; at += 1024) {
+		if (sigsetjmp(out, 1))
+			fill((uintptr_t)area + at);
+		printf("%#zx: %c\n", at, *(volatile char *)(area + at));
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{ "pages", do_pages },	 { "shared", do_shared },
+	{ "device", do_device }, { "blocking", do_blocking },
+	{ "copies", do_copies }, { "calls", do_calls },
+	{ "sigbus", do_sigbus },
+};
+
+int main(int argc, char **argv)
+{
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (argc < 2)
+			puts(cases[i].name);
+		else if (strcmp(argv[1], cases[i].name) == 0)
+			cases[i].run();
+	}
+	return 0;
+}
