@@ -10,7 +10,7 @@ NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-mutations check-model \
-	check-sched check-sched-deep sched explorer \
+	check-sched check-sched-deep sched explorer check-kernel-uffd \
 	check-all demo bench format install clean
 
 all:
@@ -103,8 +103,16 @@ check-model:
 	@tools/install-deps build model
 	@tests/model/check-model
 
+# The kernel's own tests of userfaultfd, on the kernel and on mfill.
+check-kernel-uffd:
+	@tools/install-deps build check kernel-uffd
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@tools/check-kernel-uffd build
+
 check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
-	check-aarch64 check-32 check-model check-mutations check-sched-deep
+	check-aarch64 check-32 check-model check-mutations check-sched-deep \
+	check-kernel-uffd
 
 # A database that is only there compressed, and sqlite3 in a container's place.
 demo:
