@@ -16,6 +16,7 @@
 #include "base/syscall.h"
 #include "mm/uaccess.h"
 #include "preload/serve.h"
+#include "uffd/table.h"
 #include "uffd/uffd.h"
 
 #ifndef USERFAULTFD_IOC_NEW

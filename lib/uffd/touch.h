@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * touch.h - for system calls that use registered memory.
+ * touch.h - registered memory is touched: by the program, or for the kernel.
  *
  * Promise: what the kernel would wait for in the middle of a call, unless its
  * descriptor is for USER_MODE_ONLY, is there before.
@@ -14,6 +14,9 @@
 #include <stdint.h>
 
 #include "base/sync.h"
+
+/* From now on, what a fault in registered memory does is told here. */
+void mf_uffd_catch_faults(void);
 
 /* Around all that was ever registered; only grows. */
 extern uintptr_t mf_uffd_hull_start, mf_uffd_hull_end;

@@ -4,7 +4,7 @@
  *
  * Promise: errors, their order, and what is in the result fields are the
  * kernel's, but for what docs/uffd-differences.md lists.
- * Context: not in a signal handler, but for on_fault().
+ * Context: not in a signal handler.
  *
  * COPY is the path that mfill is named after. The kernel copies with page
  * faults off under its lock, and when that comes up short, copies the page
@@ -20,17 +20,14 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "base/mutex.h"
 #include "base/sys.h"
 #include "fault/signal.h"
 #include "mm/buffer.h"
-#include "uffd/fd.h"
 #include "uffd/queue.h"
 #include "uffd/range.h"
+#include "uffd/table.h"
 #include "uffd/touch.h"
 
-#define UFFDS_MAX  64
-#define EVENTS_MIN 512
 #define FEATURES                                             \
 	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
 	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
@@ -39,225 +36,27 @@
 #define COPY_TRIES 16
 #define TASK_SIZE  ((uint64_t)1 << 47)
 
-struct uffd {
-	uint32_t owner; /* its number, never another's; 0: unused */
-	uint32_t epoch; /* the process that opened it */
-	int event;	/* ours of the eventfd: the program closes its own */
-	int flags;
-	bool ready; /* UFFDIO_API was called */
-	uint64_t features;
-};
-
-static struct mf_mutex uffds_mutex;
-static struct uffd uffds[UFFDS_MAX]; /* uffds_mutex */
-
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void lock(void)
-{
-	mf_signals_block();
-	mf_mutex_lock(&uffds_mutex, MF_RANK_POOL);
-}
-
-static void unlock(void)
-{
-	mf_mutex_unlock(&uffds_mutex, MF_RANK_POOL);
-	mf_signals_restore();
-}
-
-/* A copy of what the owner has; false: it is gone, or a parent's. */
-static bool get_by_owner(uint32_t owner, struct uffd *ret)
-{
-	bool found = false;
-
-	lock();
-	for (int i = 0; i < UFFDS_MAX && owner && !found; i++) {
-		if (uffds[i].owner != owner ||
-		    uffds[i].epoch != mf_fork_generation())
-			continue;
-		*ret = uffds[i];
-		found = true;
-	}
-	unlock();
-	return found;
-}
-
-static bool get(int fd, struct uffd *ret)
-{
-	return get_by_owner(mf_uffd_fd_owner(fd), ret);
-}
-
-/* Faults */
-
-static void fill_message(struct uffd_msg *ret, const struct uffd *uffd,
-			 uintptr_t addr, enum mf_access access, bool minor)
-{
-	*ret = (struct uffd_msg){ .event = UFFD_EVENT_PAGEFAULT };
-	ret->arg.pagefault.address = addr;
-	if (!(uffd->features & UFFD_FEATURE_EXACT_ADDRESS))
-		ret->arg.pagefault.address &= ~((uint64_t)page_size() - 1);
-	if (access == MF_ACCESS_WRITE)
-		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_WRITE;
-	if (minor)
-		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_MINOR;
-	if (uffd->features & UFFD_FEATURE_THREAD_ID)
-		ret->arg.pagefault.feat.ptid = (uint32_t)mf_syscall(
-			SYS_gettid, 0, 0, 0, 0, 0, 0);
-}
-
-/*
- * The thread is announced first, then the page looked at again: a fill that
- * came in between is seen here, one that comes later sees the thread.
- */
-static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
-			 const struct uffd *uffd, uintptr_t addr,
-			 enum mf_access access, bool minor,
-			 const sigset_t *mask)
-{
-	enum mf_range_fault now = MF_RANGE_RETRY;
-	struct uffd_msg message;
-	struct mf_waiter *waiter;
-	struct mf_range *range;
-
-	fill_message(&message, uffd, addr, access, minor);
-	waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
-	if (!waiter)
-		return -EFAULT;
-	mf_mm_read_lock(mm, me);
-	range = mf_range_find(addr);
-	if (range && range->owner == uffd->owner)
-		now = mf_range_look(range, addr, access, true);
-	mf_mm_read_unlock(mm, me);
-	if (now == (minor ? MF_RANGE_MINOR : MF_RANGE_MISSING))
-		mf_queue_wait(waiter, mask);
-	else
-		mf_queue_remove(waiter);
-	return 0;
-}
-
-/* 0: run the instruction again. -ENOENT: not ours. -EFAULT: SIGBUS. */
-static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
-		    const sigset_t *mask)
-{
-	struct mf_slot *me = mf_slot_self();
-	struct mf_mm *mm = mf_mm_self();
-	enum mf_range_fault what = MF_RANGE_FOREIGN;
-	struct mf_range *range;
-	struct uffd uffd;
-	uint32_t owner = 0;
-
-	if (!me || !mm)
-		return -ENOENT;
-	mf_mm_read_lock(mm, me);
-	range = mf_range_find(addr);
-	if (range) {
-		owner = range->owner;
-		what = mf_range_look(range, addr, access, hidden);
-	}
-	mf_mm_read_unlock(mm, me);
-	if (what == MF_RANGE_RETRY)
-		return 0;
-	if (what == MF_RANGE_POISON)
-		return -EFAULT;
-	if (what == MF_RANGE_FOREIGN || !get_by_owner(owner, &uffd))
-		return -ENOENT;
-	if (uffd.features & UFFD_FEATURE_SIGBUS)
-		return -EFAULT;
-	return wait_for_page(mm, me, &uffd, addr, access,
-			     what == MF_RANGE_MINOR, mask);
-}
-
-/* System calls */
-
-uintptr_t mf_uffd_hull_start = UINTPTR_MAX, mf_uffd_hull_end;
-
-void mf_uffd_widen_hull(uintptr_t start, uintptr_t end)
-{
-	uintptr_t old = mf_load_relaxed(&mf_uffd_hull_start);
-
-	while (start < old && !mf_cas(&mf_uffd_hull_start, &old, start))
-		;
-	old = mf_load_relaxed(&mf_uffd_hull_end);
-	while (end > old && !mf_cas(&mf_uffd_hull_end, &old, end))
-		;
-}
-
-/*
- * As on_fault(), for a page that the kernel would touch. Only death ends that
- * wait, so signals stay blocked.
- */
-static int touch_page(uintptr_t addr, enum mf_access access)
-{
-	static const sigset_t all = { { ~0UL } };
-	enum mf_range_fault what;
-	struct mf_range *range;
-	struct uffd uffd;
-
-	for (;;) {
-		uint32_t owner = 0;
-
-		mf_mm_read_lock(mf_mm_self(), mf_slot_self());
-		what = MF_RANGE_RETRY;
-		range = mf_range_find(addr);
-		if (range) {
-			owner = range->owner;
-			what = mf_range_look(range, addr, access, true);
-		}
-		mf_mm_read_unlock(mf_mm_self(), mf_slot_self());
-		if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN)
-			return 0;
-		if (what == MF_RANGE_POISON || !get_by_owner(owner, &uffd) ||
-		    uffd.flags & UFFD_USER_MODE_ONLY ||
-		    uffd.features & UFFD_FEATURE_SIGBUS)
-			return -EFAULT;
-		mf_signals_block();
-		(void)wait_for_page(mf_mm_self(), mf_slot_self(), &uffd, addr,
-				    access, what == MF_RANGE_MINOR, &all);
-		mf_signals_restore();
-	}
-}
-
-int mf_uffd_touch(const void *addr, size_t len, bool for_write)
-{
-	uintptr_t start = (uintptr_t)addr, end = start + len;
-	uintptr_t hull_start = mf_load_relaxed(&mf_uffd_hull_start);
-	uintptr_t hull_end = mf_load_relaxed(&mf_uffd_hull_end);
-	int r = 0;
-
-	if (end < start || end > hull_end)
-		end = hull_end;
-	if (start < hull_start)
-		start = hull_start;
-	while (start < end && r == 0) {
-		r = touch_page(start,
-			       for_write ? MF_ACCESS_WRITE : MF_ACCESS_READ);
-		start = (start | (page_size() - 1)) + 1;
-	}
-	return for_write ? r : 0;
-}
-
 /* Open and close */
 
-/* Nobody can reach it any more. */
-static void release(uint32_t owner)
+/* An eventfd with these flags. */
+static int new_event(int flags)
 {
-	int event = -EBADF;
+	int fd = mf_sys.eventfd(), r = 0;
 
-	mf_range_drop(owner);
-	lock();
-	for (int i = 0; i < UFFDS_MAX; i++) {
-		if (uffds[i].owner != owner)
-			continue;
-		event = uffds[i].event;
-		uffds[i].owner = 0;
-	}
-	unlock();
-	mf_queue_close(owner);
-	if (event >= 0)
-		(void)mf_sys.close(event);
+	if (fd < 0)
+		return fd;
+	if (!(flags & O_CLOEXEC) && fcntl(fd, F_SETFD, 0) < 0)
+		r = -errno;
+	if (r == 0 && !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)mf_sys.close(fd);
+	return r < 0 ? r : fd;
 }
 
 static bool serves_system_calls;
@@ -267,58 +66,10 @@ void mf_uffd_serve_system_calls(void)
 	serves_system_calls = true;
 }
 
-/* As an eventfd: what the program gets, and what stays with us. */
-static int new_event(int flags, int *ret_event)
-{
-	int fd = mf_sys.eventfd(), event = -EBADF, r = 0;
-
-	if (fd < 0)
-		return fd;
-	event = mf_sys.dup_above(fd, EVENTS_MIN);
-	if (event < 0)
-		r = event;
-	if (r == 0 && !(flags & O_CLOEXEC) && fcntl(fd, F_SETFD, 0) < 0)
-		r = -errno;
-	if (r == 0 && !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, 0) < 0)
-		r = -errno;
-	if (r == 0) {
-		*ret_event = event;
-		return fd;
-	}
-	if (event >= 0)
-		(void)mf_sys.close(event);
-	(void)mf_sys.close(fd);
-	return r;
-}
-
-/* The new owner, or 0: too many. */
-static uint32_t add_uffd(int event, int flags)
-{
-	uint32_t owner = mf_queue_open();
-	struct uffd *uffd = NULL;
-
-	if (!owner)
-		return 0;
-	lock();
-	for (int i = 0; i < UFFDS_MAX && !uffd; i++)
-		if (!uffds[i].owner || uffds[i].epoch != mf_fork_generation())
-			uffd = &uffds[i];
-	if (uffd) {
-		*uffd = (struct uffd){ .owner = owner,
-				       .epoch = mf_fork_generation(),
-				       .event = event,
-				       .flags = flags };
-	}
-	unlock();
-	if (!uffd)
-		mf_queue_close(owner);
-	return uffd ? owner : 0;
-}
-
 int mf_uffd_open(int flags)
 {
-	int event = -EBADF, fd, r;
-	uint32_t owner;
+	struct mf_uffd uffd = { .flags = flags };
+	int fd, r;
 
 	/* As for who may not: only faults of the program itself. */
 	if (!(flags & UFFD_USER_MODE_ONLY) && !serves_system_calls)
@@ -332,38 +83,32 @@ int mf_uffd_open(int flags)
 		r = mf_queue_start();
 	if (r < 0)
 		return r;
-	fd = new_event(flags, &event);
+	fd = new_event(flags);
 	if (fd < 0)
 		return fd;
-	mf_signal_set_hook(on_fault);
-	owner = add_uffd(event, flags);
-	r = owner ? mf_uffd_fd_add(fd, owner) : -EMFILE;
-	if (r == 0)
-		return fd;
-	if (owner)
-		release(owner);
-	else
-		(void)mf_sys.close(event);
-	(void)mf_sys.close(fd);
-	return r;
+	mf_uffd_catch_faults();
+	r = mf_uffd_add(fd, &uffd);
+	if (r < 0)
+		(void)mf_sys.close(fd);
+	return r < 0 ? r : fd;
+}
+
+/* Nobody can reach it any more. */
+static void release(const struct mf_uffd *uffd)
+{
+	mf_range_drop(uffd->owner);
+	mf_queue_close(uffd->owner);
+	(void)mf_sys.close(uffd->event);
 }
 
 int mf_uffd_forget(int fd)
 {
-	uint32_t owner = mf_uffd_fd_owner(fd);
+	struct mf_uffd last;
+	int r = mf_uffd_remove(fd, &last);
 
-	if (!owner)
-		return -EBADF;
-	if (mf_uffd_fd_remove(fd))
-		release(owner);
-	return 0;
-}
-
-int mf_uffd_copied(int from, int to)
-{
-	uint32_t owner = mf_uffd_fd_owner(from);
-
-	return owner ? mf_uffd_fd_add(to, owner) : -EBADF;
+	if (r > 0)
+		release(&last);
+	return r < 0 ? r : 0;
 }
 
 int mf_uffd_close(int fd)
@@ -375,7 +120,8 @@ int mf_uffd_close(int fd)
 
 #define MESSAGES_MAX 16 /* of one read */
 
-static int read_some(const struct uffd *uffd, struct uffd_msg *ret, size_t len)
+static int read_some(const struct mf_uffd *uffd, struct uffd_msg *ret,
+		     size_t len)
 {
 	size_t n = len / sizeof(*ret);
 
@@ -388,10 +134,10 @@ ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)
 {
 	struct pollfd wanted = { .fd = fd, .events = POLLIN };
 	struct uffd_msg messages[MESSAGES_MAX];
-	struct uffd uffd;
+	struct mf_uffd uffd;
 	int n;
 
-	if (!get(fd, &uffd))
+	if (!mf_uffd_get(fd, &uffd))
 		return -EBADF;
 	if (!uffd.ready || len < sizeof(messages[0]))
 		return -EINVAL;
@@ -400,7 +146,7 @@ ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)
 			return -EAGAIN;
 		if (poll(&wanted, 1, -1) < 0)
 			return -errno;
-		if (!get(fd, &uffd))
+		if (!mf_uffd_get(fd, &uffd))
 			return -EBADF;
 	}
 	if (n < 0)
@@ -430,7 +176,7 @@ static int check_range(uint64_t start, uint64_t len)
 	return 0;
 }
 
-static int do_api(struct uffd *uffd, struct uffdio_api *arg)
+static int do_api(struct mf_uffd *uffd, struct uffdio_api *arg)
 {
 	static const struct uffdio_api none;
 	struct uffdio_api api;
@@ -441,21 +187,14 @@ static int do_api(struct uffd *uffd, struct uffdio_api *arg)
 	if (api.api != UFFD_API || api.features & ~(uint64_t)FEATURES ||
 	    uffd->ready)
 		return put_arg(arg, &none, sizeof(none)) ?: -EINVAL;
-	lock();
-	for (int i = 0; i < UFFDS_MAX; i++) {
-		if (uffds[i].owner != uffd->owner)
-			continue;
-		uffds[i].ready = true;
-		uffds[i].features = api.features;
-	}
-	unlock();
+	mf_uffd_set_ready(uffd->owner, api.features);
 	api.features = FEATURES;
 	api.ioctls = 1ULL << _UFFDIO_REGISTER | 1ULL << _UFFDIO_UNREGISTER |
 		     1ULL << _UFFDIO_API;
 	return put_arg(arg, &api, sizeof(api));
 }
 
-static int do_register(const struct uffd *uffd, struct uffdio_register *arg)
+static int do_register(const struct mf_uffd *uffd, struct uffdio_register *arg)
 {
 	struct uffdio_register args;
 	uint64_t ioctls;
@@ -480,7 +219,7 @@ static int do_register(const struct uffd *uffd, struct uffdio_register *arg)
 	return put_arg(&arg->ioctls, &ioctls, sizeof(ioctls));
 }
 
-static int do_unregister(const struct uffd *uffd, struct uffdio_range *arg)
+static int do_unregister(const struct mf_uffd *uffd, struct uffdio_range *arg)
 {
 	struct uffdio_range args;
 	int r = get_arg(&args, arg, sizeof(args));
@@ -496,7 +235,7 @@ static int do_unregister(const struct uffd *uffd, struct uffdio_range *arg)
 	return r;
 }
 
-static int do_wake(const struct uffd *uffd, struct uffdio_range *arg)
+static int do_wake(const struct mf_uffd *uffd, struct uffdio_range *arg)
 {
 	struct uffdio_range args;
 	int r = get_arg(&args, arg, sizeof(args));
@@ -598,7 +337,7 @@ static int64_t fill_range(struct fill *fill, uint64_t start, uint64_t len)
 }
 
 /* Store the result, wake who waits for what is done, and say how it went. */
-static int finish(const struct uffd *uffd, int64_t done, uint64_t start,
+static int finish(const struct mf_uffd *uffd, int64_t done, uint64_t start,
 		  uint64_t len, bool wake, void *result)
 {
 	if (put_arg(result, &done, sizeof(done)) < 0)
@@ -610,7 +349,7 @@ static int finish(const struct uffd *uffd, int64_t done, uint64_t start,
 	return (uint64_t)done == len ? 0 : -EAGAIN;
 }
 
-static int do_copy(const struct uffd *uffd, struct uffdio_copy *arg)
+static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 {
 	struct mf_slot *me = mf_slot_self();
 	struct fill fill = { .page = NULL };
@@ -642,7 +381,7 @@ static int do_copy(const struct uffd *uffd, struct uffdio_copy *arg)
 		      !(args.mode & UFFDIO_COPY_MODE_DONTWAKE), &arg->copy);
 }
 
-static int do_fill(const struct uffd *uffd, void *arg,
+static int do_fill(const struct mf_uffd *uffd, void *arg,
 		   int (*put)(struct mf_range *range, uintptr_t addr),
 		   uint64_t modes)
 {
@@ -665,9 +404,9 @@ static int do_fill(const struct uffd *uffd, void *arg,
 
 int mf_uffd_ioctl(int fd, unsigned long request, void *arg)
 {
-	struct uffd uffd;
+	struct mf_uffd uffd;
 
-	if (!get(fd, &uffd))
+	if (!mf_uffd_get(fd, &uffd))
 		return -EBADF;
 	if (request == UFFDIO_API)
 		return do_api(&uffd, arg);

@@ -21,8 +21,10 @@ int mf_uffd_close(int fd);
  * touched before, so a descriptor need not be for USER_MODE_ONLY.
  */
 void mf_uffd_serve_system_calls(void);
-/* to is another descriptor of what from is; fd is none any more. -EBADF. */
-int mf_uffd_copied(int from, int to);
+/*
+ * The number is not a descriptor of it any more, without our closing it.
+ * -EBADF: it was none.
+ */
 int mf_uffd_forget(int fd);
 
 #endif

@@ -175,6 +175,7 @@ static void do_copies(void)
 	int first = new_uffd(O_NONBLOCK), second = dup(first), third;
 	struct epoll_event event = { .events = EPOLLIN };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	pthread_t handler;
 
 	start(first, 0);
 	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -186,11 +187,13 @@ static void do_copies(void)
 	uffd = second;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, second, &event);
 	printf("nothing yet: %d\n", epoll_wait(epoll, &event, 1, 0));
-	start_handler(false);
+	handler = start_handler(false);
 	look();
 	printf("nothing left: %d\n", epoll_wait(epoll, &event, 1, 0));
 	printf("write: %zd", write(second, area, 8));
 	printf(" %d\n", errno);
+	pthread_cancel(handler);
+	pthread_join(handler, NULL);
 	closefrom(3);
 	printf("gone: %d %d\n", fcntl(second, F_GETFD), errno);
 }

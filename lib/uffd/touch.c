@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * touch.c - registered memory is touched: by the program, or for the kernel.
+ *
+ * Promise: the thread goes on when the page is there, was unregistered, or
+ * somebody says so; and a signal that comes meanwhile is not kept from it.
+ * Context: any, signal handlers included.
+ */
+#include "uffd/touch.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "fault/signal.h"
+#include "uffd/queue.h"
+#include "uffd/range.h"
+#include "uffd/table.h"
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Faults */
+
+static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
+			 uintptr_t addr, enum mf_access access, bool minor)
+{
+	*ret = (struct uffd_msg){ .event = UFFD_EVENT_PAGEFAULT };
+	ret->arg.pagefault.address = addr;
+	if (!(uffd->features & UFFD_FEATURE_EXACT_ADDRESS))
+		ret->arg.pagefault.address &= ~((uint64_t)page_size() - 1);
+	if (access == MF_ACCESS_WRITE)
+		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_WRITE;
+	if (minor)
+		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_MINOR;
+	if (uffd->features & UFFD_FEATURE_THREAD_ID)
+		ret->arg.pagefault.feat.ptid = (uint32_t)mf_syscall(
+			SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/*
+ * The thread is announced first, then the page looked at again: a fill that
+ * came in between is seen here, one that comes later sees the thread.
+ */
+static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
+			 const struct mf_uffd *uffd, uintptr_t addr,
+			 enum mf_access access, bool minor,
+			 const sigset_t *mask)
+{
+	enum mf_range_fault now = MF_RANGE_RETRY;
+	struct uffd_msg message;
+	struct mf_waiter *waiter;
+	struct mf_range *range;
+
+	fill_message(&message, uffd, addr, access, minor);
+	waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
+	if (!waiter)
+		return -EFAULT;
+	mf_mm_read_lock(mm, me);
+	range = mf_range_find(addr);
+	if (range && range->owner == uffd->owner)
+		now = mf_range_look(range, addr, access, true);
+	mf_mm_read_unlock(mm, me);
+	if (now == (minor ? MF_RANGE_MINOR : MF_RANGE_MISSING))
+		mf_queue_wait(waiter, mask);
+	else
+		mf_queue_remove(waiter);
+	return 0;
+}
+
+/* 0: run the instruction again. -ENOENT: not ours. -EFAULT: SIGBUS. */
+static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
+		    const sigset_t *mask)
+{
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
+	enum mf_range_fault what = MF_RANGE_FOREIGN;
+	struct mf_range *range;
+	struct mf_uffd uffd;
+	uint32_t owner = 0;
+
+	if (!me || !mm)
+		return -ENOENT;
+	mf_mm_read_lock(mm, me);
+	range = mf_range_find(addr);
+	if (range) {
+		owner = range->owner;
+		what = mf_range_look(range, addr, access, hidden);
+	}
+	mf_mm_read_unlock(mm, me);
+	if (what == MF_RANGE_RETRY)
+		return 0;
+	if (what == MF_RANGE_POISON)
+		return -EFAULT;
+	if (what == MF_RANGE_FOREIGN || !mf_uffd_get_owner(owner, &uffd))
+		return -ENOENT;
+	if (uffd.features & UFFD_FEATURE_SIGBUS)
+		return -EFAULT;
+	return wait_for_page(mm, me, &uffd, addr, access,
+			     what == MF_RANGE_MINOR, mask);
+}
+
+void mf_uffd_catch_faults(void)
+{
+	mf_signal_set_hook(on_fault);
+}
+
+/* System calls */
+
+uintptr_t mf_uffd_hull_start = UINTPTR_MAX, mf_uffd_hull_end;
+
+void mf_uffd_widen_hull(uintptr_t start, uintptr_t end)
+{
+	uintptr_t old = mf_load_relaxed(&mf_uffd_hull_start);
+
+	while (start < old && !mf_cas(&mf_uffd_hull_start, &old, start))
+		;
+	old = mf_load_relaxed(&mf_uffd_hull_end);
+	while (end > old && !mf_cas(&mf_uffd_hull_end, &old, end))
+		;
+}
+
+/*
+ * As on_fault(), for a page that the kernel would touch. Only death ends that
+ * wait, so signals stay blocked.
+ */
+static int touch_page(uintptr_t addr, enum mf_access access)
+{
+	static const sigset_t all = { { ~0UL } };
+	enum mf_range_fault what;
+	struct mf_range *range;
+	struct mf_uffd uffd;
+
+	for (;;) {
+		uint32_t owner = 0;
+
+		mf_mm_read_lock(mf_mm_self(), mf_slot_self());
+		what = MF_RANGE_RETRY;
+		range = mf_range_find(addr);
+		if (range) {
+			owner = range->owner;
+			what = mf_range_look(range, addr, access, true);
+		}
+		mf_mm_read_unlock(mf_mm_self(), mf_slot_self());
+		if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN)
+			return 0;
+		if (what == MF_RANGE_POISON ||
+		    !mf_uffd_get_owner(owner, &uffd) ||
+		    uffd.flags & UFFD_USER_MODE_ONLY ||
+		    uffd.features & UFFD_FEATURE_SIGBUS)
+			return -EFAULT;
+		mf_signals_block();
+		(void)wait_for_page(mf_mm_self(), mf_slot_self(), &uffd, addr,
+				    access, what == MF_RANGE_MINOR, &all);
+		mf_signals_restore();
+	}
+}
+
+int mf_uffd_touch(const void *addr, size_t len, bool for_write)
+{
+	uintptr_t start = (uintptr_t)addr, end = start + len;
+	uintptr_t hull_start = mf_load_relaxed(&mf_uffd_hull_start);
+	uintptr_t hull_end = mf_load_relaxed(&mf_uffd_hull_end);
+	int r = 0;
+
+	if (end < start || end > hull_end)
+		end = hull_end;
+	if (start < hull_start)
+		start = hull_start;
+	while (start < end && r == 0) {
+		r = touch_page(start,
+			       for_write ? MF_ACCESS_WRITE : MF_ACCESS_READ);
+		start = (start | (page_size() - 1)) + 1;
+	}
+	return for_write ? r : 0;
+}
