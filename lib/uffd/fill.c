@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill.c - put pages into a registered range, one after the other.
+ *
+ * Promise: as in fill.h.
+ * Context: as in fill.h.
+ *
+ * COPY is the path that mfill is named after. The kernel copies with page
+ * faults off under its lock, and when that comes up short, copies the page
+ * again without the lock, looks whether the destination is still what it was,
+ * and puts the page in. Here the kernel's faults cannot be switched off, so
+ * the second way is the only one: look, copy without a lock into a page of
+ * ours, look again, put in.
+ */
+#include "uffd/fill.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "fault/fault.h"
+
+#define COPY_TRIES 16
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * The page at src into ours, with no lock held: it may be missing itself. What
+ * waits for a userfaultfd of ours cannot be served here, as the kernel cannot
+ * where it serves only faults of programs.
+ */
+static int copy_in(const struct mf_uffd_fill *fill, uint64_t src)
+{
+	for (int i = 0; i < COPY_TRIES; i++) {
+		size_t left = mf_fault_copy(fill->page, (void *)(uintptr_t)src,
+					    page_size());
+		int r;
+
+		if (left == 0)
+			return 0;
+		r = mf_fault((uintptr_t)src + page_size() - left,
+			     MF_ACCESS_READ);
+		if (r < 0 && r != -EAGAIN)
+			return -EFAULT;
+	}
+	return -EAGAIN;
+}
+
+static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
+		     uint64_t src)
+{
+	uint64_t generation = 0;
+	struct mf_range *range;
+	int r = 0;
+
+	mf_mm_read_lock(fill->mm, fill->me);
+	range = mf_range_find(addr);
+	if (range)
+		generation = range->generation;
+	mf_mm_read_unlock(fill->mm, fill->me);
+	if (!range)
+		return -ENOENT;
+	if (fill->page)
+		r = copy_in(fill, src);
+	if (r < 0)
+		return r;
+	/* That took its time: is it the same? */
+	mf_mm_read_lock(fill->mm, fill->me);
+	range = mf_range_find(addr);
+	if (!range)
+		r = -ENOENT;
+	else if (range->generation != generation)
+		r = -EAGAIN;
+	else if (fill->page)
+		r = mf_range_put(range, addr, fill->page);
+	else
+		r = fill->put(range, addr);
+	mf_mm_read_unlock(fill->mm, fill->me);
+	return r;
+}
+
+int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
+{
+	uint64_t done = 0;
+	bool has;
+	int r = 0;
+
+	fill->mm = mf_mm_self();
+	fill->me = mf_slot_self();
+	if (!fill->mm || !fill->me)
+		return -ENOMEM;
+	mf_mm_read_lock(fill->mm, fill->me);
+	has = mf_range_has((uintptr_t)start, (size_t)len);
+	mf_mm_read_unlock(fill->mm, fill->me);
+	if (!has)
+		return -ENOENT;
+	for (; done < len && r == 0; done += page_size()) {
+		r = fill_page(fill, (uintptr_t)(start + done),
+			      fill->src + done);
+		if (r < 0)
+			break;
+	}
+	return done ? (int64_t)done : r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill.h - put pages into a registered range, one after the other.
+ *
+ * Promise: nothing is put into a range that went away or changed while no lock
+ * was held.
+ * Context: asynchronous signals blocked, no lock held.
+ */
+#ifndef MF_UFFD_FILL_H
+#define MF_UFFD_FILL_H
+
+#include <stdint.h>
+
+#include "mm/mm.h"
+#include "uffd/range.h"
+
+struct mf_uffd_fill {
+	struct mf_mm *mm;
+	struct mf_slot *me;
+	int (*put)(struct mf_range *range, uintptr_t addr); /* or copy */
+	uint64_t src;
+	void *page; /* of ours, for copies; else NULL */
+};
+
+/* Bytes done, or -errno when none are. */
+int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len);
+
+#endif
