@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "preload/preload.h"
+#include "uffd/uffd.h"
 
 /* As the kernel: so many links, then it is a circle. */
 #define LINKS_MAX 40
@@ -178,7 +179,7 @@ int pl_map_ready(struct pl_map *map)
 
 int pl_next_fd(int fd)
 {
-	int next = -1;
+	int next = pl_run.uffd ? mf_uffd_next_fd(fd) : -1;
 
 	for (unsigned i = 0; i < pl_run.n_maps; i++) {
 		const struct pl_map *map = &pl_run.maps[i];

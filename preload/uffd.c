@@ -14,6 +14,7 @@
 
 #include "base/sys.h"
 #include "base/syscall.h"
+#include "base/userfaultfd.h"
 #include "mm/uaccess.h"
 #include "preload/serve.h"
 #include "uffd/table.h"
@@ -94,11 +95,25 @@ long pl_uffd_ioctl(int fd, unsigned long request, void *arg)
 	}
 }
 
+/* Some of them bring a descriptor along. */
+static long note_children(const char *messages, long len)
+{
+	struct uffd_msg message;
+
+	for (long at = 0; at < len; at += (long)sizeof(message)) {
+		if (mf_copy_nofault(&message, messages + at, sizeof(message)))
+			break;
+		if (message.event == UFFD_EVENT_FORK)
+			(void)set_kind((int)message.arg.fork.ufd, PL_FD_UFFD);
+	}
+	return len;
+}
+
 long pl_uffd_read(int fd, void *buf, size_t len)
 {
 	switch (pl_fd_kind(fd)) {
 	case PL_FD_UFFD:
-		return mf_uffd_read_messages(fd, buf, len);
+		return note_children(buf, mf_uffd_read_messages(fd, buf, len));
 	case PL_FD_DEVICE:
 		return -EINVAL;
 	default:

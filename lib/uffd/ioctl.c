@@ -15,13 +15,15 @@
 #include "mm/buffer.h"
 #include "uffd/fill.h"
 #include "uffd/queue.h"
+#include "uffd/remote.h"
 #include "uffd/table.h"
 #include "uffd/touch.h"
 
 #define FEATURES                                             \
 	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
 	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
-	 UFFD_FEATURE_EXACT_ADDRESS | UFFD_FEATURE_POISON)
+	 UFFD_FEATURE_EXACT_ADDRESS | UFFD_FEATURE_POISON |  \
+	 UFFD_FEATURE_EVENT_FORK)
 #define MODES	  (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
 #define TASK_SIZE ((uint64_t)1 << 47)
 
@@ -187,32 +189,40 @@ static int do_fill(const struct mf_uffd *uffd, void *arg,
 		      &((struct uffdio_zeropage *)arg)->zeropage);
 }
 
+int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
+{
+	if (request == UFFDIO_API)
+		return do_api(uffd, arg);
+	if (!uffd->ready)
+		return -EINVAL;
+	switch (request) {
+	case UFFDIO_REGISTER:
+		return do_register(uffd, arg);
+	case UFFDIO_UNREGISTER:
+		return do_unregister(uffd, arg);
+	case UFFDIO_WAKE:
+		return do_wake(uffd, arg);
+	case UFFDIO_COPY:
+		return do_copy(uffd, arg);
+	case UFFDIO_ZEROPAGE:
+		return do_fill(uffd, arg, mf_range_zero, 1);
+	case UFFDIO_CONTINUE:
+		return do_fill(uffd, arg, mf_range_continue, 1);
+	case UFFDIO_POISON:
+		return do_fill(uffd, arg, mf_range_poison, 1);
+	default:
+		return -EINVAL;
+	}
+}
+
 int mf_uffd_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct mf_uffd uffd;
 
 	if (!mf_uffd_get(fd, &uffd))
 		return -EBADF;
-	if (request == UFFDIO_API)
-		return do_api(&uffd, arg);
-	if (!uffd.ready)
-		return -EINVAL;
-	switch (request) {
-	case UFFDIO_REGISTER:
-		return do_register(&uffd, arg);
-	case UFFDIO_UNREGISTER:
-		return do_unregister(&uffd, arg);
-	case UFFDIO_WAKE:
-		return do_wake(&uffd, arg);
-	case UFFDIO_COPY:
-		return do_copy(&uffd, arg);
-	case UFFDIO_ZEROPAGE:
-		return do_fill(&uffd, arg, mf_range_zero, 1);
-	case UFFDIO_CONTINUE:
-		return do_fill(&uffd, arg, mf_range_continue, 1);
-	case UFFDIO_POISON:
-		return do_fill(&uffd, arg, mf_range_poison, 1);
-	default:
-		return -EINVAL;
-	}
+	/* It is ready since before it was born. */
+	if (uffd.remote && request != UFFDIO_API)
+		return mf_remote_ioctl(uffd.owner, request, arg);
+	return mf_uffd_serve(&uffd, request, arg);
 }

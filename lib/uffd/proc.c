@@ -173,6 +173,17 @@ static void close_all(void)
 	}
 }
 
+int mf_proc_next_fd(int fd)
+{
+	const int fds[] = { proc.pagemap, proc.mem, proc.maps };
+	int next = -1;
+
+	for (int i = 0; i < 3; i++)
+		if (fds[i] >= fd && (next < 0 || fds[i] < next))
+			next = fds[i];
+	return next;
+}
+
 int mf_proc_open(void)
 {
 	int r = 0;

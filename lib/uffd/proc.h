@@ -16,6 +16,8 @@
  * this /proc cannot say it (Linux 6.15).
  */
 int mf_proc_open(void);
+/* The lowest of the descriptors it has from fd on, or -1. */
+int mf_proc_next_fd(int fd);
 
 enum mf_proc_page {
 	MF_PROC_NONE,	 /* never touched, or dropped */

@@ -51,6 +51,7 @@ struct shared {
 	struct {
 		uint32_t owner;	   /* lock; 0: nobody */
 		uint32_t changing; /* events that nobody has read */
+		uint32_t adopted;  /* a parent has a descriptor; futex */
 		bool readable;	   /* lock; what the eventfd is, or will be */
 	} owners[MF_QUEUE_OWNERS];
 	struct mf_waiter waiters[WAITERS_MAX];
@@ -133,6 +134,7 @@ uint32_t mf_queue_open(void)
 		owner = ++shared->last * MF_QUEUE_OWNERS + i;
 		shared->owners[i].owner = owner;
 		shared->owners[i].changing = 0;
+		shared->owners[i].adopted = 0;
 		shared->owners[i].readable = false;
 	}
 	unlock();
@@ -153,6 +155,27 @@ void mf_queue_close(uint32_t owner)
 				 0U);
 	unlock();
 	mf_queue_wake(owner, 0, SIZE_MAX);
+}
+
+static void set_adopted(uint32_t owner)
+{
+	uint32_t *word = &shared->owners[owner % MF_QUEUE_OWNERS].adopted;
+
+	mf_store_seq_cst(word, 1U);
+	mf_futex_wake(word, INT_MAX, MF_FUTEX_SHARED);
+}
+
+bool mf_queue_wait_for_adoption(uint32_t owner, pid_t parent)
+{
+	uint32_t *word = &shared->owners[owner % MF_QUEUE_OWNERS].adopted;
+
+	while (mf_queue_is_open(owner) && !mf_load_seq_cst(word)) {
+		if (mf_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0) != parent)
+			return false;
+		(void)mf_futex_wait(word, 0, mf_slot_patience_ns,
+				    MF_FUTEX_SHARED);
+	}
+	return mf_queue_is_open(owner);
 }
 
 static uint32_t *changing(uint32_t owner)
@@ -418,8 +441,10 @@ static bool take_fork(struct mf_waiter *place, const struct mf_waiter *seen,
 
 	lock();
 	same = place->state == UNREAD && place->number == seen->number;
-	if (same)
+	if (same) {
+		set_adopted(seen->child);
 		set_read(place);
+	}
 	update_event(seen->owner, event);
 	unlock();
 	return same;

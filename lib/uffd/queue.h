@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/userfaultfd.h"
 
@@ -63,6 +64,12 @@ bool mf_queue_is_changing(uint32_t owner);
  */
 int mf_queue_event(uint32_t owner, int event, const struct uffd_msg *message,
 		   uint32_t child, int child_event);
+
+/*
+ * In a child: wait until its parent has a descriptor of the owner. False: it
+ * never will. parent: its process id.
+ */
+bool mf_queue_wait_for_adoption(uint32_t owner, pid_t parent);
 
 /*
  * A descriptor for a child's userfaultfd, or -errno: then the message stays.

@@ -33,6 +33,7 @@ static struct mf_range ranges[RANGES_MAX]; /* mmap_lock */
 static unsigned n_ranges;		   /* mmap_lock; used ones are below */
 static uint64_t generation;		   /* mmap_lock */
 static struct mf_mutex install_mutex;
+static struct mf_mutex change_mutex; /* one who changes ranges at a time */
 
 static size_t page_size(void)
 {
@@ -41,14 +42,20 @@ static size_t page_size(void)
 
 static void write_lock(void)
 {
+	/* In a child the first call makes both, and locks for that. */
+	struct mf_mm *mm = mf_mm_self();
+	struct mf_slot *me = mf_slot_self();
+
 	mf_signals_block();
-	(void)mf_mmap_write_lock(mf_mm_self()->lock, mf_slot_self());
+	mf_mutex_lock(&change_mutex, MF_RANK_API);
+	(void)mf_mmap_write_lock(mm->lock, me);
 }
 
 static void write_unlock(void)
 {
 	mf_mmap_lock_consistent(mf_mm_self()->lock);
 	mf_mmap_write_unlock(mf_mm_self()->lock, mf_slot_self());
+	mf_mutex_unlock(&change_mutex, MF_RANK_API);
 	mf_signals_restore();
 }
 
@@ -480,6 +487,38 @@ void mf_range_drop(uint32_t owner)
 	for (unsigned i = 0; i < n_ranges; i++)
 		if (ranges[i].len && ranges[i].owner == owner)
 			remove_range(&ranges[i]);
+	write_unlock();
+}
+
+/* Forks */
+
+void mf_ranges_freeze(void)
+{
+	mf_signals_block();
+	mf_mutex_lock(&change_mutex, MF_RANK_API);
+}
+
+void mf_ranges_thaw(void)
+{
+	mf_mutex_unlock(&change_mutex, MF_RANK_API);
+	mf_signals_restore();
+}
+
+void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
+{
+	(void)mf_proc_open();
+	write_lock();
+	for (unsigned i = 0; i < n_ranges; i++) {
+		struct mf_range *range = &ranges[i];
+
+		if (range->len == 0)
+			continue;
+		range->owner = child_of(range->owner);
+		range->epoch = mf_fork_generation();
+		range->generation = ++generation;
+		if (!range->owner)
+			remove_range(range);
+	}
 	write_unlock();
 }
 

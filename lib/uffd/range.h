@@ -50,6 +50,19 @@ int mf_range_unregister(uint32_t owner, uintptr_t start, size_t len);
 void mf_range_drop(uint32_t owner);
 
 /*
+ * Around a fork, in the parent: no range is changed meanwhile. Nothing else is
+ * kept from going on: a thread inside malloc() may be at a fault, and fork()
+ * waits for malloc().
+ */
+void mf_ranges_freeze(void);
+void mf_ranges_thaw(void);
+/*
+ * In the child: each range becomes the child owner's, or if there is none
+ * (0), is dropped.
+ */
+void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner));
+
+/*
  * Under the read lock: the range at addr, or NULL; whether [start, start +
  * len) is registered as one.
  */

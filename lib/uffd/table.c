@@ -141,6 +141,66 @@ int mf_uffd_remove(int fd, struct mf_uffd *ret_last)
 	return r;
 }
 
+void mf_uffd_add_owner(const struct mf_uffd *from)
+{
+	struct mf_uffd *uffd = &uffds[from->owner % MF_QUEUE_OWNERS];
+
+	lock();
+	*uffd = *from;
+	uffd->epoch = mf_fork_generation();
+	unlock();
+}
+
+int mf_uffd_add_fd(int fd, uint32_t owner)
+{
+	int r;
+
+	lock();
+	r = find_owner(owner) ? add_fd(fd, owner) : -EBADF;
+	unlock();
+	return r;
+}
+
+bool mf_uffd_drop_owner(uint32_t owner, struct mf_uffd *ret)
+{
+	struct mf_uffd *uffd;
+
+	lock();
+	uffd = find_owner(owner);
+	if (uffd) {
+		*ret = *uffd;
+		uffd->owner = 0;
+	}
+	unlock();
+	return uffd;
+}
+
+unsigned mf_uffd_list(struct mf_uffd *ret, unsigned n)
+{
+	unsigned count = 0;
+
+	lock();
+	for (int i = 0; i < MF_QUEUE_OWNERS && count < n; i++)
+		if (uffds[i].owner && find_owner(uffds[i].owner) &&
+		    !uffds[i].remote)
+			ret[count++] = uffds[i];
+	unlock();
+	return count;
+}
+
+int mf_uffd_next_event(int fd)
+{
+	int next = -1;
+
+	lock();
+	for (int i = 0; i < MF_QUEUE_OWNERS; i++)
+		if (uffds[i].owner && find_owner(uffds[i].owner) &&
+		    uffds[i].event >= fd && (next < 0 || uffds[i].event < next))
+			next = uffds[i].event;
+	unlock();
+	return next;
+}
+
 bool mf_uffd_get_owner(uint32_t owner, struct mf_uffd *ret)
 {
 	const struct mf_uffd *uffd;

@@ -18,6 +18,7 @@ struct mf_uffd {
 	int event;	/* ours of the eventfd: the program closes its own */
 	int flags;	/* as given to open */
 	bool ready;	/* UFFDIO_API was called */
+	bool remote;	/* a child's: what it asks for is done there */
 	uint64_t features;
 };
 
@@ -30,6 +31,19 @@ int mf_uffd_add(int fd, const struct mf_uffd *from);
 int mf_uffd_copied(int from, int to);
 /* fd is none any more. 1: it was the last, of what is in *ret_last. -EBADF. */
 int mf_uffd_remove(int fd, struct mf_uffd *ret_last);
+
+/*
+ * One without a descriptor, whose owner and eventfd are given: of a child, or
+ * in a child. It can get a descriptor, or be dropped.
+ */
+void mf_uffd_add_owner(const struct mf_uffd *from);
+int mf_uffd_add_fd(int fd, uint32_t owner);
+bool mf_uffd_drop_owner(uint32_t owner, struct mf_uffd *ret);
+
+/* All that this process has itself, up to n; how many. */
+unsigned mf_uffd_list(struct mf_uffd *ret, unsigned n);
+/* The lowest eventfd of all from fd on, or -1. */
+int mf_uffd_next_event(int fd);
 
 /* A copy of what it is; false: none of this process. */
 bool mf_uffd_get(int fd, struct mf_uffd *ret);

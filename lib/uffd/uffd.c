@@ -15,8 +15,10 @@
 
 #include "base/sys.h"
 #include "fault/signal.h"
-#include "uffd/queue.h"
+#include "uffd/fork.h"
+#include "uffd/proc.h"
 #include "uffd/range.h"
+#include "uffd/remote.h"
 #include "uffd/table.h"
 #include "uffd/touch.h"
 
@@ -45,6 +47,32 @@ void mf_uffd_serve_system_calls(void)
 	serves_system_calls = true;
 }
 
+/* Nobody can reach it any more. */
+static void release(const struct mf_uffd *uffd)
+{
+	if (uffd->remote)
+		(void)mf_remote_close(uffd->owner);
+	else
+		mf_range_drop(uffd->owner);
+	mf_queue_close(uffd->owner);
+	(void)mf_sys.close(uffd->event);
+}
+
+/* What a parent asks for, in the child. */
+static int serve_parent(uint32_t owner, unsigned long request, void *arg)
+{
+	struct mf_uffd uffd;
+
+	if (request == MF_REMOTE_CLOSE) {
+		if (mf_uffd_drop_owner(owner, &uffd))
+			release(&uffd);
+		return 0;
+	}
+	return mf_uffd_get_owner(owner, &uffd)
+		       ? mf_uffd_serve(&uffd, request, arg)
+		       : -EINVAL;
+}
+
 int mf_uffd_open(int flags)
 {
 	struct mf_uffd uffd = { .flags = flags };
@@ -60,24 +88,26 @@ int mf_uffd_open(int flags)
 		r = mf_ranges_start();
 	if (r == 0)
 		r = mf_queue_start();
+	if (r == 0)
+		r = mf_uffd_watch_forks();
 	if (r < 0)
 		return r;
 	fd = new_event(flags);
 	if (fd < 0)
 		return fd;
 	mf_uffd_catch_faults();
+	mf_uffd_serve_parent = serve_parent;
 	r = mf_uffd_add(fd, &uffd);
 	if (r < 0)
 		(void)mf_sys.close(fd);
 	return r < 0 ? r : fd;
 }
 
-/* Nobody can reach it any more. */
-static void release(const struct mf_uffd *uffd)
+int mf_uffd_next_fd(int fd)
 {
-	mf_range_drop(uffd->owner);
-	mf_queue_close(uffd->owner);
-	(void)mf_sys.close(uffd->event);
+	int event = mf_uffd_next_event(fd), proc = mf_proc_next_fd(fd);
+
+	return event < 0 || (proc >= 0 && proc < event) ? proc : event;
 }
 
 int mf_uffd_forget(int fd)
@@ -106,7 +136,7 @@ static int read_some(const struct mf_uffd *uffd, struct uffd_msg *ret,
 
 	return mf_queue_read(uffd->owner, uffd->event, ret,
 			     n < MESSAGES_MAX ? (unsigned)n : MESSAGES_MAX,
-			     NULL);
+			     &mf_uffd_adoption);
 }
 
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)

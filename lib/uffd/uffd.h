@@ -12,6 +12,9 @@
 /* A descriptor, or -errno. */
 int mf_uffd_open(int flags);
 int mf_uffd_ioctl(int fd, unsigned long request, void *arg);
+/* The same, for one of this process. */
+struct mf_uffd;
+int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg);
 /* A cancellation point where it waits. */
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len);
 int mf_uffd_close(int fd);
@@ -26,5 +29,7 @@ void mf_uffd_serve_system_calls(void);
  * -EBADF: it was none.
  */
 int mf_uffd_forget(int fd);
+/* The lowest descriptor of ours, not the program's, from fd on; or -1. */
+int mf_uffd_next_fd(int fd);
 
 #endif

@@ -169,6 +169,16 @@ static void do_device(void)
 	look();
 }
 
+static void again(void)
+{
+	munmap(area, PAGES * page);
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	fill((uintptr_t)area);
+	printf("another one fills: %c\n", *area);
+	close(uffd);
+}
+
 /* It stays as long as one of its descriptors does. */
 static void do_copies(void)
 {
@@ -195,6 +205,7 @@ static void do_copies(void)
 	pthread_cancel(handler);
 	pthread_join(handler, NULL);
 	closefrom(3);
+	again();
 	printf("gone: %d %d\n", fcntl(second, F_GETFD), errno);
 }
 
@@ -247,14 +258,96 @@ static void do_sigbus(void)
 	}
 }
 
+static void wait_for(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		err(1, "waitpid");
+	printf("child: %#x\n", status);
+}
+
+/* A child has none of it: zeros, but what was there. */
+static void do_fork(void)
+{
+	pid_t child;
+
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	start_handler(false);
+	printf("%d\n", *(volatile char *)area);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		printf("%d %d\n", area[0], area[page]);
+		area[page] = 1;
+		printf("%d\n", area[page]);
+		exit(0);
+	}
+	wait_for(child);
+	printf("%d\n", area[page]);
+}
+
+/*
+ * With EVENT_FORK a child has it all, and its parent fills for it: the message
+ * about the fork brings a descriptor of the child's.
+ */
+static void *serve_child(void *arg)
+{
+	struct uffd_msg message;
+	int fds[2] = { uffd, -1 };
+
+	(void)arg;
+	for (;;) {
+		struct pollfd wanted[2] = { { fds[0], POLLIN, 0 },
+					    { fds[1], POLLIN, 0 } };
+
+		if (poll(wanted, 2, -1) < 0)
+			err(1, "poll");
+		for (int i = 0; i < 2; i++) {
+			if (!wanted[i].revents ||
+			    read(fds[i], &message, sizeof(message)) < 0)
+				continue;
+			if (message.event == UFFD_EVENT_FORK) {
+				fds[1] = (int)message.arg.fork.ufd;
+				continue;
+			}
+			printf("%s: event %#x\n", i ? "child's" : "parent's",
+			       message.event);
+			uffd = fds[i];
+			fill((uintptr_t)message.arg.pagefault.address);
+		}
+	}
+	return NULL;
+}
+
+static void do_children(void)
+{
+	pthread_t thread;
+	pid_t child;
+
+	start(new_uffd(O_NONBLOCK), UFFD_FEATURE_EVENT_FORK);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	fill((uintptr_t)area);
+	pthread_create(&thread, NULL, serve_child, NULL);
+	child = fork();
+	if (child == 0) {
+		printf("%c%c%c\n", area[0], area[page], area[2 * page]);
+		exit(0);
+	}
+	wait_for(child);
+	printf("%c%c\n", area[0], area[page]);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "pages", do_pages },	 { "shared", do_shared },
-	{ "device", do_device }, { "blocking", do_blocking },
-	{ "copies", do_copies }, { "calls", do_calls },
-	{ "sigbus", do_sigbus },
+	{ "pages", do_pages },	     { "shared", do_shared },
+	{ "device", do_device },     { "blocking", do_blocking },
+	{ "copies", do_copies },     { "calls", do_calls },
+	{ "sigbus", do_sigbus },     { "fork", do_fork },
+	{ "children", do_children },
 };
 
 int main(int argc, char **argv)

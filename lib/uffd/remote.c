@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remote.c - a child's userfaultfd, driven by its parent.
+ *
+ * Promise: as in remote.h.
+ * Context: as in remote.h.
+ */
+#include "uffd/remote.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "base/userfaultfd.h"
+#include "fault/fault.h"
+#include "uffd/queue.h"
+
+/* Bytes of one request: a COPY of more is several. */
+#define ROOM	 (64U << 10)
+#define ARG_MAX_ 64
+
+enum state { IDLE, ASKED, DONE };
+
+struct channel {
+	uint32_t busy;	/* a thread of the parent is at it; futex */
+	uint32_t state; /* enum state; futex */
+	uint32_t owner; /* whose it is */
+	uint32_t agent; /* its slot, plus one; 0: none yet */
+	int result;
+	uint64_t request;
+	char arg[ARG_MAX_] __attribute__((aligned(8)));
+	char bytes[ROOM] __attribute__((aligned(4096)));
+};
+
+static struct channel *channels; /* set once; MF_QUEUE_OWNERS, shared */
+
+int mf_remote_start(void)
+{
+	void *memory;
+	int r;
+
+	if (channels)
+		return 0;
+	r = mf_sys.mmap(NULL, MF_QUEUE_OWNERS * sizeof(*channels),
+			PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+			&memory);
+	if (r == 0)
+		channels = memory;
+	return r;
+}
+
+static struct channel *channel_of(uint32_t owner)
+{
+	return &channels[owner % MF_QUEUE_OWNERS];
+}
+
+static void set_state(struct channel *channel, uint32_t state)
+{
+	mf_store_seq_cst(&channel->state, state);
+	mf_futex_wake(&channel->state, INT_MAX, MF_FUTEX_SHARED);
+}
+
+/* The child's side */
+
+struct agent {
+	uint32_t owner;
+	pid_t parent;
+	mf_remote_serve_fn *serve;
+};
+
+static void serve_one(const struct agent *agent, struct channel *channel)
+{
+	channel->result = agent->serve(agent->owner, channel->request,
+				       channel->arg);
+	set_state(channel, DONE);
+}
+
+static void *run_agent(void *arg)
+{
+	struct agent agent = *(struct agent *)arg;
+	struct channel *channel = channel_of(agent.owner);
+	bool closed = false;
+
+	mf_signals_block();
+	mf_store_seq_cst(&channel->agent, mf_slot_index(mf_slot_self()) + 1);
+	mf_futex_wake(&channel->agent, INT_MAX, MF_FUTEX_SHARED);
+	while (!closed) {
+		uint32_t state = mf_load_seq_cst(&channel->state);
+
+		if (state == ASKED) {
+			closed = channel->request == MF_REMOTE_CLOSE;
+			serve_one(&agent, channel);
+		} else if (getppid() != agent.parent ||
+			   !mf_queue_is_open(agent.owner)) {
+			(void)agent.serve(agent.owner, MF_REMOTE_CLOSE, NULL);
+			closed = true;
+		} else {
+			(void)mf_futex_wait(&channel->state, state,
+					    10 * mf_slot_patience_ns,
+					    MF_FUTEX_SHARED);
+		}
+	}
+	mf_signals_restore();
+	return NULL;
+}
+
+int mf_remote_serve(uint32_t owner, pid_t parent, mf_remote_serve_fn *serve)
+{
+	struct channel *channel = channel_of(owner);
+	struct agent agent = { owner, parent, serve };
+	sigset_t all, before;
+	uint32_t none;
+	int r;
+
+	mf_store_relaxed(&channel->busy, 0U);
+	mf_store_relaxed(&channel->agent, 0U);
+	mf_store_relaxed(&channel->owner, owner);
+	mf_store_seq_cst(&channel->state, IDLE);
+	/* The program's signals are for the program's threads. */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
+	r = mf_sys.thread_create(run_agent, &agent);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	while (r == 0 && (none = mf_load_seq_cst(&channel->agent)) == 0)
+		(void)mf_futex_wait(&channel->agent, none, 0, MF_FUTEX_SHARED);
+	return r;
+}
+
+/* The parent's side */
+
+static void enter(struct channel *channel)
+{
+	uint32_t none = 0;
+
+	while (!mf_cas(&channel->busy, &none, 1U)) {
+		(void)mf_futex_wait(&channel->busy, 1, 0, MF_FUTEX_LOCAL);
+		none = 0;
+	}
+}
+
+static void leave(struct channel *channel)
+{
+	mf_store_seq_cst(&channel->busy, 0U);
+	mf_futex_wake(&channel->busy, 1, MF_FUTEX_LOCAL);
+}
+
+/* -ESRCH: there is nobody who could do it. */
+static int ask(struct channel *channel, uint32_t owner, unsigned long request)
+{
+	uint32_t agent = mf_load_seq_cst(&channel->agent), state;
+
+	if (channel->owner != owner || !agent || !mf_slot_alive(agent - 1))
+		return -ESRCH;
+	channel->request = request;
+	set_state(channel, ASKED);
+	while ((state = mf_load_seq_cst(&channel->state)) == ASKED) {
+		if (mf_futex_wait(&channel->state, state, mf_slot_patience_ns,
+				  MF_FUTEX_SHARED) == -ETIMEDOUT &&
+		    !mf_slot_alive(agent - 1))
+			return -ESRCH;
+	}
+	mf_store_seq_cst(&channel->state, IDLE);
+	return channel->result;
+}
+
+/* With nothing held: it may have to be filled, or waited for. */
+static int bring(char *to, uint64_t from, size_t len)
+{
+	for (;;) {
+		size_t left = mf_fault_copy(to, (void *)(uintptr_t)from, len);
+		int r;
+
+		if (left == 0)
+			return 0;
+		r = mf_fault((uintptr_t)from + len - left, MF_ACCESS_READ);
+		if (r < 0 && r != -EAGAIN)
+			return -EFAULT;
+	}
+}
+
+/* One piece of it; the result is where the kernel has it, too. */
+static int copy_piece(struct channel *channel, uint32_t owner,
+		      const struct uffdio_copy *args, uint64_t done,
+		      uint64_t *ret_len)
+{
+	struct uffdio_copy *copy = (struct uffdio_copy *)channel->arg;
+	uint64_t left = args->len - done, len = left < ROOM ? left : ROOM;
+	int r = bring(channel->bytes, args->src + done, len);
+
+	*copy = *args;
+	copy->dst += done;
+	copy->src = (uintptr_t)channel->bytes;
+	copy->len = len;
+	*ret_len = len;
+	if (r < 0)
+		copy->copy = r;
+	return r < 0 ? r : ask(channel, owner, UFFDIO_COPY);
+}
+
+static int copy(struct channel *channel, uint32_t owner,
+		struct uffdio_copy *args)
+{
+	const struct uffdio_copy *copy = (const void *)channel->arg;
+	uint64_t done = 0, len = 0;
+	int r = 0;
+
+	do {
+		r = copy_piece(channel, owner, args, done, &len);
+		if (r == 0 || (r == -EAGAIN && copy->copy > 0))
+			done += (uint64_t)copy->copy;
+	} while (r == 0 && done < args->len);
+	if (done == 0 && r != -ESRCH)
+		args->copy = copy->copy;
+	else if (done > 0)
+		args->copy = (int64_t)done;
+	return done > 0 && done < args->len ? -EAGAIN : r;
+}
+
+/* What the kernel says of an address space that is no more. */
+static int without_child(unsigned long request)
+{
+	if (request == UFFDIO_WAKE)
+		return 0;
+	return request == UFFDIO_REGISTER || request == UFFDIO_UNREGISTER
+		       ? -ENOMEM
+		       : -ESRCH;
+}
+
+/* A COPY that is refused in any case needs no bytes. */
+static bool has_bytes(unsigned long request, const char *arg)
+{
+	const struct uffdio_copy *args = (const void *)arg;
+
+	return request == UFFDIO_COPY && args->len > 0 &&
+	       args->len % (uint64_t)sysconf(_SC_PAGESIZE) == 0;
+}
+
+int mf_remote_ioctl(uint32_t owner, unsigned long request, void *arg)
+{
+	struct channel *channel = channel_of(owner);
+	size_t size = _IOC_SIZE(request);
+	char mine[ARG_MAX_] __attribute__((aligned(8)));
+	int r;
+
+	if (size > ARG_MAX_)
+		return -EINVAL;
+	if (mf_fault_copy(mine, arg, size) > 0)
+		return -EFAULT;
+	enter(channel);
+	if (has_bytes(request, mine)) {
+		r = copy(channel, owner, (struct uffdio_copy *)mine);
+	} else {
+		memcpy(channel->arg, mine, size);
+		r = ask(channel, owner, request);
+		memcpy(mine, channel->arg, size);
+	}
+	leave(channel);
+	if (r == -ESRCH)
+		return without_child(request);
+	return mf_fault_copy(arg, mine, size) > 0 ? -EFAULT : r;
+}
+
+int mf_remote_close(uint32_t owner)
+{
+	struct channel *channel = channel_of(owner);
+	int r;
+
+	enter(channel);
+	r = ask(channel, owner, MF_REMOTE_CLOSE);
+	leave(channel);
+	return r == -ESRCH ? 0 : r;
+}
