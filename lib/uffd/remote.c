@@ -75,9 +75,16 @@ struct agent {
 
 static void serve_one(const struct agent *agent, struct channel *channel)
 {
+	/*
+	 * 1. The program's thread gets its page, ends, and this process with
+	 *    it. 2. The parent, who has no answer yet, takes the child for gone.
+	 * So the answer comes first.
+	 */
+	mf_queue_wake_later();
 	channel->result = agent->serve(agent->owner, channel->request,
 				       channel->arg);
 	set_state(channel, DONE);
+	mf_queue_wake_now();
 }
 
 static void *run_agent(void *arg)
@@ -161,7 +168,8 @@ static int ask(struct channel *channel, uint32_t owner, unsigned long request)
 	while ((state = mf_load_seq_cst(&channel->state)) == ASKED) {
 		if (mf_futex_wait(&channel->state, state, mf_slot_patience_ns,
 				  MF_FUTEX_SHARED) == -ETIMEDOUT &&
-		    !mf_slot_alive(agent - 1))
+		    !mf_slot_alive(agent - 1) &&
+		    mf_load_seq_cst(&channel->state) == ASKED)
 			return -ESRCH;
 	}
 	mf_store_seq_cst(&channel->state, IDLE);
