@@ -6,9 +6,9 @@
  * an error and never zeros, in a child process, too.
  * Context: as in mm/region.h and backends/uffd.h.
  *
- * There are two descriptors in a process: one with the SIGBUS feature for
- * views that are filled by the faulting thread, one with messages for views
- * that have handler threads. A view is registered with one of them for missing
+ * There are two channels in a process: one with the SIGBUS feature for views
+ * that are filled by the faulting thread, one with messages for views that
+ * have handler threads. A view is registered with one of them for missing
  * pages and for pages that the store has and the view does not map (MINOR), so
  * whatever else fills the store, the view shows no page before open().
  *
@@ -16,79 +16,36 @@
  * too, where the first write then copies, as it does with the other backends.
  * Where all of a unit lies in a shared view UFFDIO_COPY does both at once: the
  * page is in the store and mapped. That saves two system calls.
- *
- * A child of fork() inherits mappings, but no registration: a missing page
- * would read as zeros. So views are MADV_DONTFORK, and a child, however it is
- * made, finds nothing where they were. After fork() a child's fork handler
- * maps and registers them again, before anything of the program runs. What the
- * program wrote to a private view has to be inherited, so around fork() these
- * are MADV_DOFORK. A child of a raw clone() gets its shared views back on the
- * first touch of any, and errors for the rest; what it maps before that may
- * lie where a view was.
  */
 #include "backends/uffd.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "backends/backend.h"
+#include "backends/uffd-parts.h"
 #include "base/cleanup.h"
 #include "base/mutex.h"
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 
-/* Out of the way of programs that count their descriptors. */
-#define UFFD_MIN 512
 /* How often the kernel may ask us to try again before we ask the caller. */
-#define TRIES	   16
-#define FAILED_MAX 64
+#define TRIES 16
 
-#define FEATURES_BOTH	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
-#define FEATURES_INLINE (FEATURES_BOTH | UFFD_FEATURE_SIGBUS)
-#define FEATURES_MESSAGE \
-	(FEATURES_BOTH | UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_POISON)
-
-/* A descriptor of this process's. */
-struct channel {
-	uint32_t epoch; /* the process it is of; uffd_mutex */
-	int fd;		/* uffd_mutex; fixed while epoch is */
-};
-
-static struct mf_mutex uffd_mutex;
-static struct channel channel_inline = { .fd = -EBADF };
-static struct channel channel_message = { .fd = -EBADF };
-static bool serves_kernel; /* uffd_mutex; of channel_message */
-
-/* The process in which all views are registered; 0: there never was one. */
-static uint32_t ready_epoch;
-/* The process that fork() made and not a raw clone(), and the other kind. */
-static uint32_t forked_epoch, raw_epoch;
-/* fork() calls under way. uffd_mutex */
-static unsigned n_forking;
-
-/* Pages that failed, and whose next touch is therefore an error. */
-static struct {
-	uintptr_t addr; /* uffd_mutex; 0: none */
-	uint64_t generation;
-	uint64_t time;
-} failed[FAILED_MAX];
-static uint32_t n_failed; /* changed under uffd_mutex */
+static struct mf_mutex mutex;
 
 /* This thread wakes who waits when it has done with a message. */
 static __thread bool is_reader;
 
-static void lock(void)
+void mf_uffd_lock(void)
 {
 	mf_signals_block();
-	mf_mutex_lock(&uffd_mutex, MF_RANK_CHUNK);
+	mf_mutex_lock(&mutex, MF_RANK_CHUNK);
 }
 
-static void unlock(void)
+void mf_uffd_unlock(void)
 {
-	mf_mutex_unlock(&uffd_mutex, MF_RANK_CHUNK);
+	mf_mutex_unlock(&mutex, MF_RANK_CHUNK);
 	mf_signals_restore();
 }
 
@@ -97,309 +54,57 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The descriptors */
-
-static int open_device(int flags)
-{
-	_cleanup_close_ int device = mf_sys.open("/dev/userfaultfd",
-						 O_RDWR | O_CLOEXEC, 0);
-
-	if (device < 0)
-		return device;
-	return mf_sys.ioctl(device, USERFAULTFD_IOC_NEW, (void *)(long)flags);
-}
-
-/*
- * Whichever way works. Only the first two can serve a fault inside a system
- * call; for the SIGBUS feature that makes no difference.
- */
-static int open_any(bool *ret_kernel)
-{
-	int flags = O_CLOEXEC | O_NONBLOCK;
-	int fd = mf_sys.userfaultfd(flags);
-
-	if (fd < 0)
-		fd = open_device(flags);
-	*ret_kernel = fd >= 0;
-	if (fd < 0)
-		fd = mf_sys.userfaultfd(flags | UFFD_USER_MODE_ONLY);
-	return fd;
-}
-
-static int open_channel(uint64_t features, bool *ret_kernel)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	_cleanup_close_ int fd = open_any(ret_kernel);
-	int r;
-
-	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
-		return fd;
-	if (fd < 0)
-		return -EOPNOTSUPP;
-	r = mf_sys.ioctl(fd, UFFDIO_API, &api);
-	if (r < 0)
-		return r == -EINVAL ? -EOPNOTSUPP : r;
-	r = mf_sys.dup_above(fd, UFFD_MIN);
-	/* EINVAL: a process with that many descriptors is not allowed. */
-	return r == -EINVAL ? TAKE_FD(fd) : r;
-}
-
-/* Under the mutex: the parent's descriptor would act on the parent. */
-static void drop_parents(struct channel *channel)
-{
-	if (channel->epoch == mf_fork_generation())
-		return;
-	if (channel->epoch)
-		(void)mf_sys.close(channel->fd);
-	channel->epoch = 0;
-	channel->fd = -EBADF;
-}
-
-/* Under the mutex: this process's descriptor, or -errno. */
-static int channel_fd(struct channel *channel)
-{
-	uint32_t epoch = mf_fork_generation();
-	bool kernel;
-	int fd;
-
-	if (channel->epoch == epoch)
-		return channel->fd;
-	drop_parents(channel);
-	fd = open_channel(channel == &channel_inline ? FEATURES_INLINE
-						     : FEATURES_MESSAGE,
-			  &kernel);
-	if (fd < 0)
-		return fd;
-	if (channel == &channel_message)
-		serves_kernel = kernel;
-	channel->fd = fd;
-	mf_store_relaxed(&channel->epoch, epoch);
-	return fd;
-}
-
-/*
- * In a child of a raw clone() no thread of ours reads messages, and a fault
- * would wait for ever. SIGBUS and an error is what is left there.
- */
-static bool is_inline(const struct mf_view *view)
-{
-	return view->delivery != MFILL_DELIVER_THREAD ||
-	       mf_load_relaxed(&raw_epoch) == mf_fork_generation();
-}
-
-/* Under the mutex, or the view is registered: the descriptor is open. */
-static int view_fd(const struct mf_view *view)
-{
-	return is_inline(view) ? channel_inline.fd : channel_message.fd;
-}
-
 /* Registration */
 
-static bool is_ready(void)
+bool mf_uffd_is_ours(const struct mf_region *region)
 {
-	/* pairs with the release in set_ready(): the descriptors are there */
-	return mf_load_acquire(&ready_epoch) == mf_fork_generation();
+	return region->view->backend == &mf_backend_uffd;
 }
 
-static void set_ready(void)
+static bool has_messages(const struct mf_view *view)
 {
-	mf_store_release(&ready_epoch, mf_fork_generation());
+	return view->delivery == MFILL_DELIVER_THREAD;
 }
 
-/* Under the mutex: from here on no page of the range shows by itself. */
-static int register_range(const struct mf_view *view, uintptr_t start,
-			  size_t len)
+struct mf_channel *mf_uffd_channel(const struct mf_view *view)
 {
+	return has_messages(view) ? &mf_channel_message : &mf_channel_inline;
+}
+
+int mf_uffd_register(const struct mf_view *view, uintptr_t start, size_t len)
+{
+	struct mf_channel *channel = mf_uffd_channel(view);
 	struct uffdio_register request = {
 		.range = { start, len },
 		.mode = UFFDIO_REGISTER_MODE_MISSING |
 			UFFDIO_REGISTER_MODE_MINOR,
 	};
-	int r = channel_fd(is_inline(view) ? &channel_inline
-					   : &channel_message);
+	int r = -EOPNOTSUPP;
 
-	if (r >= 0)
-		r = mf_sys.ioctl(r, UFFDIO_REGISTER, &request);
+	if (mf_channel_is_open(channel))
+		r = mf_channel_ioctl(channel, UFFDIO_REGISTER, &request);
 	if (r == 0)
 		r = mf_sys.mprotect((void *)start, len, view->prot);
 	return r;
 }
 
-/* Under the mutex: what a child finds of the region. */
-static int inherit(const struct mf_view *view, uintptr_t start, size_t len,
-		   bool forking)
-{
-	int advice = forking && !view->shared ? MADV_DOFORK : MADV_DONTFORK;
-
-	return mf_sys.madvise((void *)start, len, advice);
-}
-
-static bool is_ours(const struct mf_region *region)
-{
-	return region->view->backend == &mf_backend_uffd;
-}
-
-/*
- * Under the mutex and the read lock: in a child, have the region back. Not
- * over what somebody has mapped there meanwhile.
- */
-static int revive_region(const struct mf_region *region, bool raw)
-{
-	const struct mf_view *view = region->view;
-	void *start = (void *)region->start;
-	int r = 0;
-
-	if (!view->shared && raw)
-		return -EFAULT;
-	if (view->shared)
-		r = mf_sys.mmap(
-			start, region->len, PROT_NONE,
-			MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-			view->store->fd,
-			mf_region_offset(region, region->start), &start);
-	/* A retry: the first one came no further than this. */
-	if (r == -EEXIST && !raw)
-		r = 0;
-	if (r < 0)
-		return r;
-	r = inherit(view, region->start, region->len, false);
-	if (r == 0)
-		r = register_range(view, region->start, region->len);
-	/* Never zeros: closed, until somebody touches it and we try again. */
-	if (r < 0)
-		(void)mf_sys.mprotect(start, region->len, PROT_NONE);
-	return r;
-}
-
-/* Under the read lock. What fails is tried again at the next touch. */
-static int revive(void)
-{
-	struct mf_region_table *table = mf_mm_self()->table;
-	uint32_t epoch = mf_fork_generation();
-	bool raw = mf_load_relaxed(&forked_epoch) != epoch;
-	int r = 0;
-
-	lock();
-	if (raw)
-		mf_store_relaxed(&raw_epoch, epoch);
-	if (!is_ready()) {
-		n_forking = 0;
-		drop_parents(&channel_inline);
-		drop_parents(&channel_message);
-		for (size_t i = 0; table && i < table->n && r == 0; i++) {
-			if (is_ours(table->regions[i]))
-				r = revive_region(table->regions[i], raw);
-			if (raw)
-				r = 0; /* a touch of it is an error */
-		}
-		if (r == 0)
-			set_ready();
-	}
-	unlock();
-	return r;
-}
-
-void mf_uffd_enter(struct mf_mm *mm, struct mf_slot *me)
-{
-	if (is_ready() || !mf_load_relaxed(&ready_epoch))
-		return;
-	mf_mm_read_lock(mm, me);
-	(void)revive();
-	mf_mm_read_unlock(mm, me);
-}
-
-static void each_private(bool forking)
-{
-	struct mf_region_table *table = mf_mm_self()->table;
-
-	for (size_t i = 0; table && i < table->n; i++) {
-		const struct mf_region *region = table->regions[i];
-
-		if (is_ours(region) && !region->view->shared)
-			(void)inherit(region->view, region->start, region->len,
-				      forking);
-	}
-}
-
-/* +1: a fork() begins; -1: it is over, in the parent. */
-static void count_fork(int change)
-{
-	struct mf_slot *me;
-	struct mf_mm *mm;
-
-	if (!mf_load_relaxed(&ready_epoch))
-		return;
-	me = mf_slot_self();
-	mm = mf_mm_self();
-	if (!me || !mm)
-		return;
-	mf_mm_read_lock(mm, me);
-	lock();
-	n_forking += (unsigned)change;
-	if (n_forking == (change > 0 ? 1 : 0))
-		each_private(change > 0);
-	unlock();
-	mf_mm_read_unlock(mm, me);
-}
-
-static void before_fork(void)
-{
-	count_fork(1);
-}
-
-static void after_fork(void)
-{
-	count_fork(-1);
-}
-
-static void in_child(void)
-{
-	struct mf_slot *me;
-	struct mf_mm *mm;
-
-	if (!mf_load_relaxed(&ready_epoch))
-		return;
-	mf_store_relaxed(&forked_epoch, mf_fork_generation());
-	me = mf_slot_self();
-	mm = mf_mm_self();
-	if (!me || !mm)
-		return;
-	mf_uffd_enter(mm, me);
-}
-
-/* Early, so that ours is the first to run in a child. */
-__attribute__((constructor)) static void handle_forks(void)
-{
-	(void)pthread_atfork(before_fork, after_fork, in_child);
-}
-
-static int reserve_locked(struct mf_view *view)
-{
-	int r = inherit(view, view->start, view->len, n_forking > 0);
-
-	/* Nothing is here that we would have to have back. */
-	if (r == 0 && !mf_load_relaxed(&ready_epoch))
-		set_ready();
-	if (r == 0)
-		r = register_range(view, view->start, view->len);
-	return r;
-}
-
 static int uffd_reserve(struct mf_view *view, const struct mf_view *like)
 {
-	int r = 0;
+	int r;
 
 	if (like)
 		return 0; /* the range is registered already */
 	mf_uffd_enter(mf_mm_self(), mf_slot_self());
-	if (mf_load_relaxed(&ready_epoch) && !is_ready())
-		r = -EOPNOTSUPP; /* this child may not have it */
-	if (r == 0 && is_inline(view) && view->delivery == MFILL_DELIVER_THREAD)
-		r = -EOPNOTSUPP;
-	lock();
+	if (mf_uffd_is_raw())
+		return -EOPNOTSUPP; /* this child may not have it */
+	r = mf_channel_open(mf_uffd_channel(view));
+	if (r < 0)
+		return r;
+	mf_uffd_lock();
+	r = mf_uffd_begin(view);
 	if (r == 0)
-		r = reserve_locked(view);
-	unlock();
+		r = mf_uffd_register(view, view->start, view->len);
+	mf_uffd_unlock();
 	return r == -EINVAL || r == -EPERM ? -EOPNOTSUPP : r;
 }
 
@@ -410,8 +115,12 @@ static void uffd_release(struct mf_view *view)
 
 static int uffd_protect(struct mf_region *region)
 {
-	return mf_sys.mprotect((void *)region->start, region->len,
-			       region->view->prot);
+	int prot = region->view->prot;
+
+	/* Pages that are open are opened again when they are touched. */
+	if (mf_uffd_is_raw())
+		prot = PROT_NONE;
+	return mf_sys.mprotect((void *)region->start, region->len, prot);
 }
 
 /* Filling */
@@ -445,7 +154,8 @@ static int account(struct progress *p, int r, int64_t done)
 }
 
 /* Map what the store has. A page that is mapped already is no error. */
-static int show(int fd, uintptr_t start, size_t len, bool wake)
+static int show(struct mf_channel *channel, uintptr_t start, size_t len,
+		bool wake)
 {
 	struct progress p = { start, len, 0 };
 	int r = 0;
@@ -456,7 +166,7 @@ static int show(int fd, uintptr_t start, size_t len, bool wake)
 			.mode = wake ? 0 : UFFDIO_CONTINUE_MODE_DONTWAKE,
 		};
 
-		r = mf_sys.ioctl(fd, UFFDIO_CONTINUE, &request);
+		r = mf_channel_ioctl(channel, UFFDIO_CONTINUE, &request);
 		r = account(&p, r, request.mapped);
 		if (r != -EEXIST)
 			continue;
@@ -468,7 +178,8 @@ static int show(int fd, uintptr_t start, size_t len, bool wake)
 	return r;
 }
 
-static int copy(int fd, uintptr_t start, size_t len, const char *buf, bool wake)
+static int copy(struct mf_channel *channel, uintptr_t start, size_t len,
+		const char *buf, bool wake)
 {
 	struct progress p = { start, len, 0 };
 	int r = 0;
@@ -481,74 +192,57 @@ static int copy(int fd, uintptr_t start, size_t len, const char *buf, bool wake)
 			.mode = wake ? 0 : UFFDIO_COPY_MODE_DONTWAKE,
 		};
 
-		r = mf_sys.ioctl(fd, UFFDIO_COPY, &request);
+		r = mf_channel_ioctl(channel, UFFDIO_COPY, &request);
 		r = account(&p, r, request.copy);
 	}
 	return r;
 }
 
-/* Under the mutex: the page is missing, and no longer an error. */
-static void clear_failed(int i)
-{
-	(void)mf_sys.madvise((void *)failed[i].addr, page_size(),
-			     MADV_DONTNEED);
-	failed[i].addr = 0;
-	mf_store_relaxed(&n_failed, n_failed - 1);
-}
-
-static void clear_failed_in(uintptr_t start, size_t len)
-{
-	for (int i = 0; i < FAILED_MAX && n_failed > 0; i++)
-		if (failed[i].addr && failed[i].addr - start < len)
-			clear_failed(i);
-}
-
 /*
  * A page that failed has a marker, and a record of it. Both change under the
- * mutex, as does what is shown: or a page that somebody has written to by now
+ * lock, as does what is shown: or a page that somebody has written to by now
  * could be dropped as one that failed.
  */
 static int uffd_open(struct mf_region *region, uintptr_t start, size_t len)
 {
-	int r = is_ready() ? 0 : revive();
+	struct mf_channel *channel = mf_uffd_channel(region->view);
+	int r = mf_uffd_is_ready() ? 0 : mf_uffd_revive();
 
 	if (r < 0)
 		return r;
-	if (is_inline(region->view))
-		return show(view_fd(region->view), start, len, false);
-	lock();
-	clear_failed_in(start, len);
-	r = show(view_fd(region->view), start, len, !is_reader);
-	unlock();
+	if (mf_uffd_is_raw())
+		return mf_sys.mprotect((void *)start, len, region->view->prot);
+	if (!has_messages(region->view))
+		return show(channel, start, len, false);
+	mf_uffd_lock();
+	mf_uffd_clear_failed(start, len);
+	r = show(channel, start, len, !is_reader);
+	mf_uffd_unlock();
 	return r;
 }
 
 static int uffd_copy(struct mf_region *region, uintptr_t start, size_t len,
 		     const void *buf)
 {
+	struct mf_channel *channel = mf_uffd_channel(region->view);
 	int r;
 
-	if (!region->view->shared || !is_ready())
+	if (!region->view->shared || !mf_uffd_is_ready() || mf_uffd_is_raw())
 		return -EOPNOTSUPP;
-	if (is_inline(region->view))
-		return copy(view_fd(region->view), start, len, buf, false);
-	lock();
-	clear_failed_in(start, len);
-	r = copy(view_fd(region->view), start, len, buf, !is_reader);
-	unlock();
+	if (!has_messages(region->view))
+		return copy(channel, start, len, buf, false);
+	mf_uffd_lock();
+	mf_uffd_clear_failed(start, len);
+	r = copy(channel, start, len, buf, !is_reader);
+	mf_uffd_unlock();
 	return r;
 }
 
-/* Messages and failures */
+/* Messages */
 
-int mf_uffd_message_fd(void)
+int mf_uffd_listen(void)
 {
-	int r;
-
-	lock();
-	r = channel_fd(&channel_message);
-	unlock();
-	return r;
+	return mf_channel_open(&mf_channel_message);
 }
 
 void mf_uffd_wake_by_hand(void)
@@ -556,16 +250,13 @@ void mf_uffd_wake_by_hand(void)
 	is_reader = true;
 }
 
-unsigned mf_uffd_read(struct mf_uffd_message *ret, unsigned n)
+unsigned mf_uffd_read(struct mf_uffd_message ret[MF_UFFD_MESSAGES])
 {
-	struct uffd_msg messages[16];
+	struct uffd_msg messages[MF_UFFD_MESSAGES];
 	unsigned count = 0;
-	ssize_t got;
+	ssize_t got = mf_channel_read(&mf_channel_message, messages,
+				      sizeof(messages));
 
-	if (n > 16)
-		n = 16;
-	got = mf_sys.read(channel_message.fd, messages,
-			  n * sizeof(messages[0]));
 	for (ssize_t i = 0; i < got / (ssize_t)sizeof(messages[0]); i++) {
 		/* No events were asked for; newer kinds are nobody's. */
 		if (messages[i].event != UFFD_EVENT_PAGEFAULT)
@@ -578,132 +269,47 @@ unsigned mf_uffd_read(struct mf_uffd_message *ret, unsigned n)
 	return count;
 }
 
+void mf_uffd_hand_over(void)
+{
+	mf_channel_look_each_time();
+}
+
+void mf_uffd_handed_over(void)
+{
+	mf_channel_look_now(&mf_channel_message);
+}
+
 bool mf_uffd_serves_kernel(void)
 {
-	bool kernel;
-
-	lock();
-	kernel = channel_fd(&channel_message) >= 0 && serves_kernel;
-	unlock();
-	return kernel;
+	return mf_channel_serves_kernel(&mf_channel_message);
 }
 
 void mf_uffd_wake(uintptr_t start, size_t len)
 {
 	struct uffdio_range range = { start, len };
 
-	(void)mf_sys.ioctl(channel_message.fd, UFFDIO_WAKE, &range);
-}
-
-/* Under the mutex and the read lock. */
-static void forgive(struct mf_mm *mm, int i)
-{
-	struct mf_region *region = mf_mm_find(mm, failed[i].addr);
-
-	if (region && region->generation == failed[i].generation) {
-		clear_failed(i);
-		return;
-	}
-	/* Gone, and somebody else may be there. */
-	failed[i].addr = 0;
-	mf_store_relaxed(&n_failed, n_failed - 1);
-}
-
-/* A free record; the oldest must make room. */
-static int free_record(struct mf_mm *mm)
-{
-	int oldest = 0;
-
-	for (int i = 0; i < FAILED_MAX; i++) {
-		if (!failed[i].addr)
-			return i;
-		if (failed[i].time < failed[oldest].time)
-			oldest = i;
-	}
-	forgive(mm, oldest);
-	return oldest;
-}
-
-static void fail_locked(struct mf_mm *mm, const struct mf_region *region,
-			uintptr_t addr, uint64_t now_ns)
-{
-	struct uffdio_poison request = { .range = { addr, page_size() } };
-	int i, r;
-
-	r = mf_sys.ioctl(channel_message.fd, UFFDIO_POISON, &request);
-	if (r < 0) {
-		/* It is there, or failed already; or try it all again. */
-		mf_uffd_wake(addr, page_size());
-		return;
-	}
-	i = free_record(mm);
-	failed[i].addr = addr;
-	failed[i].generation = region->generation;
-	failed[i].time = now_ns;
-	mf_store_relaxed(&n_failed, n_failed + 1);
-}
-
-void mf_uffd_fail(struct mf_mm *mm, struct mf_slot *me, uintptr_t addr,
-		  uint64_t now_ns)
-{
-	struct mf_region *region;
-
-	mf_mm_read_lock(mm, me);
-	lock();
-	region = mf_mm_find(mm, addr);
-	if (region && is_ours(region))
-		fail_locked(mm, region, addr, now_ns);
-	else
-		mf_uffd_wake(addr, page_size());
-	unlock();
-	mf_mm_read_unlock(mm, me);
-}
-
-void mf_uffd_forgive(struct mf_mm *mm, struct mf_slot *me, uintptr_t addr)
-{
-	addr &= ~(page_size() - 1);
-	mf_mm_read_lock(mm, me);
-	lock();
-	for (int i = 0; i < FAILED_MAX; i++)
-		if (failed[i].addr == addr)
-			forgive(mm, i);
-	unlock();
-	mf_mm_read_unlock(mm, me);
-}
-
-void mf_uffd_forgive_before(struct mf_mm *mm, struct mf_slot *me,
-			    uint64_t time_ns)
-{
-	mf_mm_read_lock(mm, me);
-	lock();
-	for (int i = 0; i < FAILED_MAX; i++)
-		if (failed[i].addr && failed[i].time < time_ns)
-			forgive(mm, i);
-	unlock();
-	mf_mm_read_unlock(mm, me);
-}
-
-bool mf_uffd_has_failed(void)
-{
-	return mf_load_relaxed(&n_failed) > 0;
+	(void)mf_channel_ioctl(&mf_channel_message, UFFDIO_WAKE, &range);
 }
 
 enum mf_uffd_bus mf_uffd_bus(const struct mf_view *view)
 {
-	if (view->backend != &mf_backend_uffd)
+	if (view->backend != &mf_backend_uffd || mf_uffd_is_raw())
 		return MF_UFFD_FOREIGN;
-	return is_inline(view) ? MF_UFFD_FAULT : MF_UFFD_FAILED;
+	return has_messages(view) ? MF_UFFD_FAILED : MF_UFFD_FAULT;
 }
 
 bool mf_uffd_waits(const struct mf_view *view)
 {
-	return view->backend == &mf_backend_uffd && !is_inline(view);
+	return view->backend == &mf_backend_uffd && has_messages(view) &&
+	       !mf_uffd_is_raw();
 }
 
 bool mf_uffd_may_wait(void)
 {
-	return mf_load_relaxed(&channel_message.epoch) != 0;
+	return mf_channel_is_open(&mf_channel_message);
 }
+
+/* Trying it out */
 
 /* Register a page and let a system call see that it is hidden, and shown. */
 static int try_page(int fd, char *page, int store)
@@ -713,6 +319,7 @@ static int try_page(int fd, char *page, int store)
 		.mode = UFFDIO_REGISTER_MODE_MISSING |
 			UFFDIO_REGISTER_MODE_MINOR,
 	};
+	struct uffdio_continue minor = { .range = request.range };
 	ssize_t n;
 	int r = mf_sys.ioctl(fd, UFFDIO_REGISTER, &request);
 
@@ -721,7 +328,7 @@ static int try_page(int fd, char *page, int store)
 	if (mf_sys.pwrite(store, page, 1, 0) != -EFAULT)
 		return -EOPNOTSUPP;
 	n = mf_sys.pwrite(store, "", 1, 0);
-	r = n < 0 ? (int)n : show(fd, (uintptr_t)page, page_size(), false);
+	r = n < 0 ? (int)n : mf_sys.ioctl(fd, UFFDIO_CONTINUE, &minor);
 	if (r < 0)
 		return r;
 	n = mf_sys.pwrite(store, page, 1, 0);
@@ -732,8 +339,7 @@ static int uffd_probe(void)
 {
 	_cleanup_close_ int store = mf_sys.memfd_create("mfill-probe", 1);
 	size_t size = page_size();
-	bool kernel;
-	_cleanup_close_ int fd = open_channel(FEATURES_INLINE, &kernel);
+	_cleanup_close_ int fd = mf_channel_try(&mf_channel_inline);
 	void *page;
 	int r;
 
@@ -754,8 +360,7 @@ static int uffd_probe(void)
 
 int mf_uffd_probe_messages(void)
 {
-	bool kernel;
-	_cleanup_close_ int fd = open_channel(FEATURES_MESSAGE, &kernel);
+	_cleanup_close_ int fd = mf_channel_try(&mf_channel_message);
 
 	return fd < 0 ? fd : 0;
 }

@@ -23,15 +23,20 @@ struct mf_uffd_message {
 int mf_uffd_probe_messages(void);
 
 /*
- * The descriptor that messages come from, in this process, opened on first
- * use. -EOPNOTSUPP: not here. Not in a signal handler.
+ * Messages can come, in this process. -EOPNOTSUPP: not here. Not in a signal
+ * handler.
  */
-int mf_uffd_message_fd(void);
+int mf_uffd_listen(void);
+#define MF_UFFD_MESSAGES 64
+/* This thread has read, and somebody else will read next, or has begun to. */
+void mf_uffd_hand_over(void);
+void mf_uffd_handed_over(void);
 /*
- * Take up to n messages from the kernel's queue. Less than n: the queue is
- * empty now. Waits for nothing.
+ * Wait for messages and take all there are, at most so many. 0: none now; or
+ * the program has closed our descriptor and who reads must come again after a
+ * while.
  */
-unsigned mf_uffd_read(struct mf_uffd_message *ret, unsigned n);
+unsigned mf_uffd_read(struct mf_uffd_message ret[MF_UFFD_MESSAGES]);
 /* Faults inside system calls become messages, too. Any context. */
 bool mf_uffd_serves_kernel(void);
 

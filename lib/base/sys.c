@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -130,6 +129,24 @@ static int sys_dup_above(int fd, int min)
 #endif
 }
 
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* everywhere; Linux 5.9 */
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#endif
+
+/* By close_range() alone, for unshare() is refused in containers. */
+static int sys_keep_only(int fd)
+{
+	long r = mf_syscall(SYS_close_range, fd + 1L, UINT32_MAX,
+			    CLOSE_RANGE_UNSHARE, 0, 0, 0);
+
+	if (r == 0 && fd > 0)
+		r = mf_syscall(SYS_close_range, 0, fd - 1L, 0, 0, 0, 0);
+	return (int)r;
+}
+
 /* By statx: the same struct on every processor, and no libc function. */
 static int sys_fstat(int fd, struct stat *st)
 {
@@ -195,19 +212,6 @@ static int sys_eventfd(void)
 			       0, 0, 0);
 }
 
-static int sys_epoll_create(void)
-{
-	return (int)mf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
-}
-
-static int sys_epoll_add(int epoll, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.fd = fd };
-
-	return (int)mf_syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd,
-			       (long)&event, 0, 0);
-}
-
 static int sys_sigaltstack(const stack_t *ss, stack_t *old)
 {
 	return (int)mf_syscall(SYS_sigaltstack, (long)ss, (long)old, 0, 0, 0,
@@ -226,6 +230,7 @@ struct mf_sys mf_sys = {
 	.open = sys_open,
 	.close = sys_close,
 	.dup_above = sys_dup_above,
+	.keep_only = sys_keep_only,
 	.fstat = sys_fstat,
 	.ioctl = sys_ioctl,
 	.pread = sys_pread,
@@ -234,8 +239,6 @@ struct mf_sys mf_sys = {
 	.write = sys_write,
 	.userfaultfd = sys_userfaultfd,
 	.eventfd = sys_eventfd,
-	.epoll_create = sys_epoll_create,
-	.epoll_add = sys_epoll_add,
 	.sigaltstack = sys_sigaltstack,
 	.sigaction = mf_raw_sigaction,
 	.calloc = calloc,

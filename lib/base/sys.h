@@ -38,18 +38,18 @@ struct mf_sys {
 	int (*close)(int fd);
 	/* Return a file descriptor >= min, close-on-exec. */
 	int (*dup_above)(int fd, int min);
+	/* From now on this thread has descriptors of its own, and only fd. */
+	int (*keep_only)(int fd);
 	int (*fstat)(int fd, struct stat *st);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*pread)(int fd, void *buf, size_t len, uint64_t offset);
 	ssize_t (*pwrite)(int fd, const void *buf, size_t len, uint64_t offset);
-	/* No call waits: descriptors are non-blocking. */
+	/* May wait, where the descriptor is not non-blocking. */
 	ssize_t (*read)(int fd, void *buf, size_t len);
 	ssize_t (*write)(int fd, const void *buf, size_t len);
 	int (*userfaultfd)(int flags);
 	/* Non-blocking, close-on-exec. */
 	int (*eventfd)(void);
-	int (*epoll_create)(void);
-	int (*epoll_add)(int epoll, int fd, uint32_t events);
 	int (*sigaltstack)(const stack_t *ss, stack_t *old);
 	int (*sigaction)(int sig, const struct sigaction *act,
 			 struct sigaction *old);

@@ -195,21 +195,23 @@ uint64_t mf_store_unit_range(const struct mf_store *store, uint32_t unit,
 	return end < store->size ? end : store->size;
 }
 
+int mf_store_check(const struct mf_store *store)
+{
+	struct stat st;
+	int r = mf_sys.fstat(store->fd, &st);
+
+	if (r < 0)
+		return r;
+	return st.st_ino == store->fd_ino ? 0 : -EBADF;
+}
+
 int mf_store_write(struct mf_store *store, const void *buf, size_t len,
 		   uint64_t offset)
 {
-	struct stat st;
-	int r;
+	int r = mf_store_check(store);
 
-	/*
-	 * A program that closes every descriptor it did not open closes ours
-	 * too, and the number may be its own file by now: never write there.
-	 */
-	r = mf_sys.fstat(store->fd, &st);
 	if (r < 0)
 		return r;
-	if (st.st_ino != store->fd_ino)
-		return -EBADF;
 	return mf_pwrite_full(store->fd, buf, len, offset);
 }
 

@@ -132,6 +132,11 @@ uint64_t mf_store_unit_range(const struct mf_store *store, uint32_t unit,
 			     uint64_t *ret_start);
 
 /*
+ * A program that closes every descriptor it did not open closes ours too, and
+ * the number may be its own file by now: -EBADF.
+ */
+int mf_store_check(const struct mf_store *store);
+/*
  * Put bytes into the store, without a mapping. 0, or -errno; -EBADF when
  * the program closed our descriptor behind our back.
  */

@@ -110,6 +110,11 @@ static int f_dup_above(int fd, int min)
 	return fails("dup_above") ? -run->error : real.dup_above(fd, min);
 }
 
+static int f_keep_only(int fd)
+{
+	return fails("keep_only") ? -run->error : real.keep_only(fd);
+}
+
 static int f_fstat(int fd, struct stat *st)
 {
 	return fails("fstat") ? -run->error : real.fstat(fd, st);
@@ -151,17 +156,6 @@ static int f_eventfd(void)
 	return fails("eventfd") ? -run->error : real.eventfd();
 }
 
-static int f_epoll_create(void)
-{
-	return fails("epoll_create") ? -run->error : real.epoll_create();
-}
-
-static int f_epoll_add(int epoll, int fd, uint32_t events)
-{
-	return fails("epoll_add") ? -run->error
-				  : real.epoll_add(epoll, fd, events);
-}
-
 static int f_sigaltstack(const stack_t *ss, stack_t *old)
 {
 	return fails("sigaltstack") ? -run->error : real.sigaltstack(ss, old);
@@ -196,6 +190,7 @@ static const struct mf_sys failing = {
 	.open = f_open,
 	.close = f_close,
 	.dup_above = f_dup_above,
+	.keep_only = f_keep_only,
 	.fstat = f_fstat,
 	.ioctl = f_ioctl,
 	.pread = f_pread,
@@ -204,8 +199,6 @@ static const struct mf_sys failing = {
 	.write = f_write,
 	.userfaultfd = f_userfaultfd,
 	.eventfd = f_eventfd,
-	.epoll_create = f_epoll_create,
-	.epoll_add = f_epoll_add,
 	.sigaltstack = f_sigaltstack,
 	.sigaction = f_sigaction,
 	.calloc = f_calloc,

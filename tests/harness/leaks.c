@@ -26,7 +26,7 @@ static bool ends_with(const char *text, const char *end)
 	return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* What backends/uffd.c, fault/reader.c and uffd/proc.c have, high up. */
+/* What backends/channel.c and uffd/proc.c have, with high numbers. */
 static bool is_permanent_fd(int fd, const char *name)
 {
 	if (fd >= 512 && strncmp(name, "/proc/", 6) == 0 &&
@@ -34,9 +34,7 @@ static bool is_permanent_fd(int fd, const char *name)
 	     ends_with(name, "/maps")))
 		return true;
 	return is_permanent(name) ||
-	       (fd >= 512 && (strcmp(name, "anon_inode:[userfaultfd]") == 0 ||
-			      strcmp(name, "anon_inode:[eventpoll]") == 0 ||
-			      strcmp(name, "anon_inode:[eventfd]") == 0));
+	       (fd >= 512 && strcmp(name, "anon_inode:[userfaultfd]") == 0);
 }
 
 static void fd_name(int fd, char *ret_name, size_t size)
