@@ -341,3 +341,30 @@ TEST(a_keeper_holds_nothing_of_the_program)
 	close(ends[0]);
 	ck_assert_int_eq(mfill_unmap(map), 0);
 }
+
+/* libc asks each thread to change, by a signal. */
+TEST_WITHIN(a_program_with_threads_of_ours_may_change_its_user, 20)
+{
+	static const int backends[] = { MFILL_BACKEND_UFFD,
+					MFILL_BACKEND_AUTO };
+
+	for (int i = 0; i < 2; i++) {
+		struct mf_pattern pattern = { .size = SIZE };
+		struct mfill_map_options options = {
+			.struct_size = sizeof(options),
+			.backend = backends[i],
+			.delivery = MFILL_DELIVER_THREAD,
+		};
+
+		mf_test_needs_threads_after_fork();
+		CHILD({
+			char *map = mf_pattern_map(&pattern, &options);
+
+			if (map)
+				MUST(mf_pattern_matches(map, 0, PAGE));
+			MUST(setuid(getuid()) == 0);
+			if (map)
+				MUST(mf_pattern_matches(map, 0, SIZE));
+		});
+	}
+}
