@@ -95,13 +95,13 @@ int mf_life_take(struct mf_life *life)
 
 void mf_life_clean(struct mf_life *life)
 {
-	if (life->kind == BY_MUTEX)
+	if (mf_load_relaxed(&life->kind) == BY_MUTEX)
 		(void)pthread_mutex_consistent(&life->mutex);
 }
 
 void mf_life_drop(struct mf_life *life)
 {
-	if (life->kind == BY_MUTEX)
+	if (mf_load_relaxed(&life->kind) == BY_MUTEX)
 		(void)pthread_mutex_unlock(&life->mutex);
 	else
 		mf_store_release(&life->owner, 0);
@@ -125,7 +125,7 @@ bool mf_life_is_mine(struct mf_life *life, uint32_t tid)
 {
 	uint32_t *word = word_of(life);
 
-	if (life->kind == BY_THREAD_ID)
+	if (mf_load_relaxed(&life->kind) == BY_THREAD_ID)
 		return mf_load_relaxed(&life->owner) == tid;
 	/* Without the bits of the kernel's, but for FUTEX_OWNER_DIED. */
 	return !word || (mf_load_relaxed(word) & ~FUTEX_WAITERS) == tid;
@@ -141,7 +141,7 @@ bool mf_life_keep(struct mf_life *life, uint32_t tid)
 {
 	uint32_t *word = word_of(life);
 
-	if (life->kind != BY_MUTEX)
+	if (mf_load_relaxed(&life->kind) != BY_MUTEX)
 		return true; /* who knows: be careful */
 	if (mf_life_is_mine(life, tid))
 		return false;

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
 #include "harness/pattern.h"
@@ -135,12 +136,12 @@ TEST(a_reader_never_sees_half_a_page)
 	}
 }
 
-static volatile sig_atomic_t n_signals;
+static uint32_t n_signals;
 
 static void count(int sig)
 {
 	(void)sig;
-	n_signals++;
+	mf_fetch_add(&n_signals, 1);
 }
 
 TEST(a_waiting_thread_runs_its_handlers_and_asks_again)
@@ -160,7 +161,7 @@ TEST(a_waiting_thread_runs_its_handlers_and_asks_again)
 	ck_assert_int_eq(poll(&wanted, 1, 0), 0);
 	pthread_kill(t.thread, SIGUSR1);
 	ck_assert_int_eq(poll(&wanted, 1, 5000), 1);
-	ck_assert_int_eq(n_signals, 1);
+	ck_assert_uint_eq(mf_load_acquire(&n_signals), 1);
 	ck_assert_int_eq(mfill_uffd_read(fd, &second, sizeof(second)),
 			 sizeof(second));
 	ck_assert_uint_ne(first.arg.pagefault.feat.ptid, 0);
