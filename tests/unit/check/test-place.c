@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/place.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+
+#include "unit/check/trace.h"
+
+static int in_data = 1;
+static int in_bss;
+
+static const char *module_of(mf_check_site site)
+{
+	uint32_t module = mf_check_site_module(site);
+
+	return module ? table->module[module - 1].path : "";
+}
+
+static uintptr_t bias_of(const void *addr)
+{
+	Dl_info info;
+	struct link_map *map;
+
+	ck_assert_int_ne(dladdr1(addr, &info, (void **)&map, RTLD_DL_LINKMAP),
+			 0);
+	return map->l_addr;
+}
+
+static void check(const void *addr)
+{
+	mf_check_site site = mf_check_place(table, (uintptr_t)addr);
+	char *real;
+	Dl_info info;
+
+	ck_assert_int_ne(dladdr(addr, &info), 0);
+	real = realpath(info.dli_fname, NULL);
+	ck_assert_str_eq(module_of(site), real);
+	ck_assert_uint_eq(mf_check_site_address(site),
+			  (uintptr_t)addr - bias_of(addr));
+	free(real);
+}
+
+TEST(code_and_data_are_called_by_their_file_and_address)
+{
+	begin_trace(0);
+	check(check);
+	check(&in_data);
+	check(&in_bss);
+	check((const void *)(uintptr_t)malloc);
+}
+
+TEST(memory_is_in_no_file)
+{
+	void *memory = malloc(100000);
+	int on_stack;
+
+	begin_trace(0);
+	ck_assert_str_eq(module_of(mf_check_place(table, (uintptr_t)memory)),
+			 "");
+	ck_assert_str_eq(module_of(mf_check_place(table, (uintptr_t)&on_stack)),
+			 "");
+	ck_assert_uint_eq(mf_check_place(table, 0), 0);
+	free(memory);
+}
+
+TEST(what_nobody_has_looked_for_is_not_known_yet)
+{
+	begin_trace(0);
+	ck_assert_str_eq(module_of(mf_check_place_known((uintptr_t)&in_data)),
+			 "");
+	(void)mf_check_place(table, (uintptr_t)check);
+	ck_assert_str_ne(module_of(mf_check_place_known((uintptr_t)&in_data)),
+			 "");
+}
+
+TEST(private_memory_is_not_shared)
+{
+	void *private = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	char *shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
+
+	ck_assert_uint_eq(mf_check_place_shared((uintptr_t) private), 0);
+	ck_assert_uint_ne(mf_check_place_shared((uintptr_t)shared), 0);
+	ck_assert_uint_ne(mf_check_place_shared((uintptr_t)shared),
+			  mf_check_place_shared((uintptr_t)shared + 8));
+}
