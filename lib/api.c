@@ -104,6 +104,7 @@ int mfill_map(struct mfill_source *src, uint64_t offset, size_t length,
 				 &request.store);
 	if (r < 0)
 		return r;
+	request.store->made_at = __builtin_return_address(0);
 	request.length = (size_t)request.store->size;
 	request.backend = options.backend;
 	request.delivery = options.delivery;

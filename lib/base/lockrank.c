@@ -64,6 +64,7 @@ void mf_rank_acquire(enum mf_rank rank, const char *where)
 		complain(where, "lock order: this thread holds ",
 			 highest_held());
 	held |= 1U << rank;
+	MF_CHECK(lock, (int)rank);
 }
 
 void mf_rank_release(enum mf_rank rank)
@@ -72,6 +73,7 @@ void mf_rank_release(enum mf_rank rank)
 		complain("mf_rank_release", "this thread does not hold ",
 			 names[rank]);
 	held &= ~(1U << rank);
+	MF_CHECK(unlock, (int)rank);
 }
 
 void mf_might_fault(const char *where)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "backends/uffd.h"
-#include "base/lockrank.h"
+#include "base/check.h"
 #include "fault/ahead.h"
 #include "fault/thread.h"
 #include "fault/wait.h"
@@ -33,7 +33,9 @@ static int fill_claimed(struct mf_mm *mm, struct mf_slot *me,
 		mf_page_abandon(store, unit, me);
 		return -ENOMEM;
 	}
+	MF_CHECK(fill, store->made_at, store->id);
 	r = mf_fill_source(mm, me, store, region, generation, unit, buf);
+	MF_CHECK(filled, store->made_at, store->id);
 	mf_buffer_put(me, buf);
 	return r;
 }
@@ -166,14 +168,16 @@ static int tell(const struct mf_store *store, uint32_t unit, int error)
 
 static int fill_and_open(const struct job *job, uint32_t unit)
 {
+	struct mf_store *store = job->region->view->store;
 	uint32_t before = 0, now, first, last;
 	int r;
 
-	mf_ahead_touch(job->region->view->store, job->me, unit, unit);
+	MF_CHECK(touch, store->made_at, store->id);
+	mf_ahead_touch(store, job->me, unit, unit);
 	r = fill(job, unit);
 
 	if (r < 0)
-		return tell(job->region->view->store, unit, r);
+		return tell(store, unit, r);
 	if (r > 0)
 		return 0; /* and open already */
 	for (;;) {
@@ -356,6 +360,7 @@ int mf_fault_store(struct mf_mm *mm, struct mf_slot *me, struct mf_store *store,
 	uint64_t start;
 	int r;
 
+	MF_CHECK(touch, store->made_at, store->id);
 	if (mf_page_state(mf_page_word(store, unit)) == MF_PAGE_FILLED)
 		return 0;
 	start = now_ns();

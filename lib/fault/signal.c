@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "backends/uffd.h"
+#include "base/check.h"
 #include "fault/context.h"
 #include "fault/fault.h"
 #include "fault/previous.h"
@@ -94,6 +95,7 @@ static int serve_fault(siginfo_t *info, ucontext_t *uc)
 	if (mf_pagefault_disabled())
 		return -ENOENT;
 	before = mf_signals_enter_handler();
+	MF_CHECK(fault, (const void *)mf_context_ip(uc));
 	r = -ENOENT;
 	if (mf_mm_has(fault.addr)) {
 		/* Here both exist. */
@@ -105,6 +107,7 @@ static int serve_fault(siginfo_t *info, ucontext_t *uc)
 				    &uc->uc_sigmask);
 		r = 0;
 	}
+	MF_CHECK(fault, NULL);
 	mf_signals_leave_handler(before);
 	return r < 0 ? r : fault.result;
 }

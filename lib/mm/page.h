@@ -87,6 +87,8 @@ struct mf_store {
 	struct mfill_source *source; /* a reference; NULL: none yet */
 	uint64_t source_offset;	     /* of byte 0 */
 	mf_store_failed_fn *failed;  /* NULL: nobody is told */
+	/* Who called mfill_map(), for the checker; NULL: a map of a run. */
+	const void *made_at;
 	/* What fault/ahead.c thinks of this process as a reader: racy. */
 	struct {
 		uint32_t next; /* unit, if it goes on as it has begun */
