@@ -69,16 +69,24 @@ static void tell(struct broker *broker, enum mf_run_news news, int value,
 
 /* The command */
 
-/* "LIBRARY", or "LIBRARY:WHAT-WAS-THERE" when it is not the first already. */
+/* What follows the library of a run that we are in. */
+static const char *without_ours(const char *old)
+{
+	size_t len = old ? strcspn(old, " :") : 0, skip = len;
+
+	while (skip > 0 && old[skip - 1] != '/')
+		skip--;
+	if (len - skip < 10 || strncmp(old + skip, "libmfill-", 9) != 0)
+		return old;
+	return old + len + (old[len] != '\0');
+}
+
+/* "LIBRARY", or "LIBRARY:WHAT-WAS-THERE". */
 static void set_preload(const struct mf_run *run)
 {
-	const char *old = getenv("LD_PRELOAD");
+	const char *old = without_ours(getenv("LD_PRELOAD"));
 	_cleanup_free_ char *new = NULL;
-	size_t len = strlen(run->library);
 
-	if (old && !strncmp(old, run->library, len) &&
-	    (!old[len] || old[len] == ':' || old[len] == ' '))
-		return;
 	if (asprintf(&new, "%s%s%s", run->library, old && *old ? ":" : "",
 		     old ? old : "") < 0)
 		new = NULL;

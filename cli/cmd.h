@@ -24,6 +24,7 @@ struct mf_command {
 };
 
 extern const struct mf_command mf_cmd_cat;
+extern const struct mf_command mf_cmd_doctor;
 extern const struct mf_command mf_cmd_index;
 extern const struct mf_command mf_cmd_pack;
 extern const struct mf_command mf_cmd_probe;

@@ -104,6 +104,7 @@ static void on_failure(struct launcher *launcher, int error)
 {
 	mf_say("%s: %s", launcher->run->command[0], strerror(error));
 	launcher->ended = true;
+	launcher->run->failed = true;
 	launcher->status = error == ENOENT ? EXIT_NOT_FOUND
 					   : EXIT_CANNOT_EXECUTE;
 }
@@ -271,6 +272,7 @@ int mf_run_launch(struct mf_run *run, struct mf_run_before *before)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = start_broker(&launcher, before);
 	if (r < 0) {
+		run->failed = true;
 		mf_say("the broker cannot be started: %s", strerror(-r));
 		return MF_EXIT_FAILED;
 	}

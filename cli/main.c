@@ -18,6 +18,7 @@ static const struct mf_command *const commands[] = {
 #endif
 	&mf_cmd_cat,
 	&mf_cmd_probe,
+	&mf_cmd_doctor,
 	/* clang-format on */
 };
 

@@ -50,7 +50,7 @@ static const struct argp argp = {
 static struct mfill_facility wrappers(void)
 {
 	char path[PATH_MAX];
-	int r = mf_run_library(path);
+	int r = mf_run_library(false, path);
 
 	return (struct mfill_facility){
 		.name = "wrappers",

@@ -6,11 +6,13 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "backends/backend.h"
 #include "cli/cmd.h"
+#include "cli/findings.h"
 #include "cli/stats.h"
 
 struct arguments {
@@ -179,26 +181,55 @@ static int check_backend(const struct mf_run *run)
 	return r;
 }
 
-/* An exit status. */
-static int prepare(struct arguments *a)
+int mf_run_prepare(struct mf_run *run, char **maps, unsigned n_maps)
 {
 	int status;
 
-	if (check_backend(&a->run) < 0)
+	if (check_backend(run) < 0)
 		return MF_EXIT_FAILED;
-	for (unsigned i = 0; i < a->n_maps; i++)
-		if (mf_run_add(&a->run, a->maps[i]) < 0)
+	for (unsigned i = 0; i < n_maps; i++)
+		if (mf_run_add(run, maps[i]) < 0)
 			return MF_EXIT_FAILED;
-	status = mf_run_find_command(&a->run);
+	status = mf_run_find_command(run);
 	if (status)
 		return status;
-	if (mf_run_find_library(&a->run) < 0 || mf_run_share(&a->run) < 0)
+	if (mf_run_find_library(run) < 0 || mf_run_share(run) < 0)
 		return MF_EXIT_FAILED;
 	return 0;
 }
 
+/* Whether the environment wants the checker, which a debug build always has. */
+static int check_wanted(bool *ret)
+{
+	const char *value = getenv("MFILL_CHECK");
+
+#ifdef MF_DEBUG
+	*ret = true;
+#endif
+	if (!value)
+		return 0;
+	if (strcmp(value, "locks") != 0 && strcmp(value, "none") != 0) {
+		mf_say("MFILL_CHECK=%s: neither locks nor none", value);
+		return -EINVAL;
+	}
+	*ret = *value == 'l';
+	return 0;
+}
+
+/* Only what was found: nobody asked for more. */
+static void report_locks(const struct mf_run *run)
+{
+	struct mf_findings *findings = mf_findings_of(run);
+
+	if (findings && mf_findings_count(findings) > 0)
+		mf_findings_print(findings, stderr);
+	mf_findings_free(findings);
+}
+
 static int report(const struct arguments *a, int status)
 {
+	if (a->run.check)
+		report_locks(&a->run);
 	if (a->stats)
 		mf_run_print_stats(&a->run);
 	if (a->json)
@@ -213,7 +244,7 @@ static int report(const struct arguments *a, int status)
  * A shell that was interrupted together with its child goes on when the child
  * has merely returned 130, and ends its loop when the child was interrupted.
  */
-static void interrupt_like(const struct mf_run *run)
+void mf_run_interrupt_like(const struct mf_run *run)
 {
 	sigset_t mask;
 
@@ -234,12 +265,14 @@ static int run(int argc, char **argv)
 
 	mf_run_note(&before);
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
-	status = prepare(&a);
+	if (check_wanted(&a.run.check) < 0)
+		return MF_EXIT_FAILED;
+	status = mf_run_prepare(&a.run, a.maps, a.n_maps);
 	if (status)
 		return status;
 	status = mf_run_launch(&a.run, &before);
 	status = report(&a, status);
-	interrupt_like(&a.run);
+	mf_run_interrupt_like(&a.run);
 	return status;
 }
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "check/table.h"
 #include "cli/source.h"
 #include "mm/page.h"
 #include "run/table.h"
@@ -45,13 +46,26 @@ struct mf_run {
 	int filter;	       /* enum mf_run_filter */
 	int backend, delivery; /* as the user asked */
 	uint64_t fill_size;    /* 0: as the source likes it */
+	/* Locks are checked; found: what the checker writes, here, too. */
+	bool check;
+	struct mf_check_table *found;
+	int check_fd;
 	char **command;
 	char program[PATH_MAX]; /* what command[0] means */
 	char library[PATH_MAX];
 	char name[MF_RUN_NAME + 1], token[MF_RUN_NAME + 1];
 	int world_fd, table_fd, listen_fd;
 	int ended_by; /* the signal that ended the command, or 0 */
+	bool failed;  /* the command did not run */
 };
+
+/*
+ * run.c: make ready what the command needs. An exit status, after a sentence
+ * when it is not 0.
+ */
+int mf_run_prepare(struct mf_run *run, char **maps, unsigned n_maps);
+/* End by the signal that interrupted the command, if one did. */
+void mf_run_interrupt_like(const struct mf_run *run);
 
 /* files.c: text is PATH=SOURCE, with :rw behind it for one to write to. */
 int mf_run_add(struct mf_run *run, char *text);
@@ -67,7 +81,7 @@ void mf_run_answer(const struct mf_run *run, int connection);
 int mf_run_find_command(struct mf_run *run);
 int mf_run_find_library(struct mf_run *run);
 /* Only where the library is; says nothing. -ENOENT. */
-int mf_run_library(char ret_path[PATH_MAX]);
+int mf_run_library(bool check, char ret_path[PATH_MAX]);
 
 /* broker.c: what the broker tells the launcher, and how it is told signals. */
 enum mf_run_news {

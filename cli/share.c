@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -132,7 +133,8 @@ static int make_table(struct mf_run *run)
 		.magic = MF_RUN_MAGIC,
 		.n_maps = run->n_files,
 		.flags = (run->quiet ? MF_RUN_QUIET : 0) |
-			 (run->uffd ? MF_RUN_UFFD : 0),
+			 (run->uffd ? MF_RUN_UFFD : 0) |
+			 (run->check ? MF_RUN_CHECK : 0),
 		.filter = (uint32_t)run->filter,
 		.backend = run->backend,
 		.delivery = run->delivery,
@@ -187,6 +189,23 @@ static int make_socket(struct mf_run *run)
 	return 0;
 }
 
+static int make_check(struct mf_run *run)
+{
+	void *addr;
+	int r;
+
+	run->check_fd = mf_memfd_new("mfill-check", sizeof(*run->found));
+	if (run->check_fd < 0)
+		return run->check_fd;
+	r = mf_sys.mmap(NULL, sizeof(*run->found), PROT_READ | PROT_WRITE,
+			MAP_SHARED, run->check_fd, 0, &addr);
+	if (r < 0)
+		return r;
+	run->found = addr;
+	mf_check_table_begin(run->found);
+	return 0;
+}
+
 static int share_files(struct mf_run *run)
 {
 	run->world_fd = mf_world_fd();
@@ -223,6 +242,8 @@ int mf_run_share(struct mf_run *run)
 	r = make_table(run);
 	if (r == 0)
 		r = make_socket(run);
+	if (r == 0 && run->check)
+		r = make_check(run);
 	if (r < 0)
 		mf_say("the run cannot be set up: %s", strerror(-r));
 	return r;
@@ -249,14 +270,14 @@ static bool is_ours(const struct mf_run *run, int connection)
 
 void mf_run_answer(const struct mf_run *run, int connection)
 {
-	int fds[2 + 2 * MF_RUN_MAPS] = { run->world_fd, run->table_fd };
+	int fds[3 + 2 * MF_RUN_MAPS] = { run->world_fd, run->table_fd };
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(fds))];
 	} control;
 	struct mf_run_answer answer = {
 		.magic = MF_RUN_MAGIC,
-		.n_fds = 2 + 2 * run->n_files,
+		.n_fds = 2 + 2 * run->n_files + run->check,
 	};
 	size_t fds_len = answer.n_fds * sizeof(int);
 	struct iovec iov = { &answer, sizeof(answer) };
@@ -274,6 +295,8 @@ void mf_run_answer(const struct mf_run *run, int connection)
 		fds[2 + 2 * i] = run->files[i]->store->fd;
 		fds[3 + 2 * i] = run->files[i]->face_fd;
 	}
+	if (run->check)
+		fds[answer.n_fds - 1] = run->check_fd;
 	memset(&control, 0, sizeof(control));
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;

@@ -81,8 +81,14 @@ int mf_run_find_command(struct mf_run *run)
 						     : EXIT_CANNOT_EXECUTE;
 	}
 	reach = mf_reach(run->program, interpreter);
-	if (reach == MF_REACH_YES || run->n_files == 0)
+	if (reach == MF_REACH_YES || (run->n_files == 0 && !run->check))
 		return 0;
+	if (run->n_files == 0) {
+		mf_say("%s cannot be checked: nothing of mfill's gets into %s",
+		       run->command[0],
+		       *interpreter ? interpreter : "that program");
+		return MF_EXIT_FAILED;
+	}
 	if (*interpreter)
 		mf_say("%s: its interpreter %s %s", run->command[0],
 		       interpreter, mf_reach_says(reach));
@@ -93,11 +99,16 @@ int mf_run_find_command(struct mf_run *run)
 
 /* From where the command itself is: in a build tree, or installed. */
 static const char *const places[] = {
-	"../preload/libmfill-preload.so",
-	LIBDIR_FROM_BINDIR "/mfill/libmfill-preload.so",
+	"../preload/",
+	LIBDIR_FROM_BINDIR "/mfill/",
 };
 
-int mf_run_library(char ret_path[PATH_MAX])
+static const char *library_name(bool check)
+{
+	return check ? "libmfill-doctor.so" : "libmfill-preload.so";
+}
+
+int mf_run_library(bool check, char ret_path[PATH_MAX])
 {
 	char self[PATH_MAX], path[2 * PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -107,7 +118,8 @@ int mf_run_library(char ret_path[PATH_MAX])
 	slash = strrchr(self, '/');
 	for (size_t i = 0; slash && i < sizeof(places) / sizeof(*places); i++) {
 		slash[1] = '\0';
-		snprintf(path, sizeof(path), "%s%s", self, places[i]);
+		snprintf(path, sizeof(path), "%s%s%s", self, places[i],
+			 library_name(check));
 		if (realpath(path, ret_path) && access(ret_path, R_OK) == 0)
 			return 0;
 	}
@@ -116,9 +128,11 @@ int mf_run_library(char ret_path[PATH_MAX])
 
 int mf_run_find_library(struct mf_run *run)
 {
-	if (mf_run_library(run->library) < 0) {
-		mf_say("libmfill-preload.so is not where it was installed to; "
-		       "programs cannot be shown maps without it");
+	if (mf_run_library(run->check, run->library) < 0) {
+		mf_say("%s is not where it was installed to; programs cannot "
+		       "be %s without it",
+		       library_name(run->check),
+		       run->check ? "checked" : "shown maps");
 		return -ENOENT;
 	}
 	/* LD_PRELOAD has no way to write these. */

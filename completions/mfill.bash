@@ -23,6 +23,11 @@ _mfill_behind_dashes() {
 	return 1
 }
 
+# A command that runs another one.
+_mfill_runs() {
+	[ "$1" = run ] || [ "$1" = doctor ]
+}
+
 _mfill_words() {
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
@@ -75,7 +80,7 @@ _mfill_value() {
 	--fill-size) _mfill_words "4K 16K 64K 256K 1M 4M" "$2" ;;
 	--level | -l) _mfill_words "1 3 6 12 19" "$2" ;;
 	--threads | -T | --range | -r) COMPREPLY=() ;;
-	--report | --map | -m) _mfill_files "$2" ;;
+	--report | --output | -o | --map | -m) _mfill_files "$2" ;;
 	*) return 1 ;;
 	esac
 }
@@ -88,6 +93,7 @@ _mfill_options() {
 	cat) echo "--range= --stats --json --fill-size= --backend=" \
 		"--delivery=" ;;
 	probe) echo "--json" ;;
+	doctor) echo "--map --json --output= --quiet --" ;;
 	run) echo "--map --fill-size= --backend= --delivery= --stats --json" \
 		"--report= --quiet --filter= --no-filter --uffd --" ;;
 	esac
@@ -101,15 +107,15 @@ _mfill() {
 	COMPREPLY=()
 	command=$(_mfill_command)
 	if [ -z "$command" ]; then
-		_mfill_words "pack index cat probe run help --help --version" \
+		_mfill_words "pack index cat probe run doctor help --help --version" \
 			"$word"
 		return
 	fi
-	if [ "$command" = run ] && _mfill_behind_dashes; then
+	if _mfill_runs "$command" && _mfill_behind_dashes; then
 		mapfile -t COMPREPLY < <(compgen -cf -- "$word")
 		return
 	fi
-	if [ "$command" = run ] && _mfill_in_source; then
+	if _mfill_runs "$command" && _mfill_in_source; then
 		_mfill_source "${word#=}"
 		return
 	fi
@@ -123,7 +129,7 @@ _mfill() {
 		case "${COMPREPLY[*]}" in *=) compopt -o nospace 2>/dev/null ;; esac
 		;;
 	cat,*) _mfill_source "$word" ;;
-	help,*) _mfill_words "pack index cat probe run" "$word" ;;
+	help,*) _mfill_words "pack index cat probe run doctor" "$word" ;;
 	probe,*) ;;
 	*) _mfill_files "$word" ;;
 	esac

@@ -2,7 +2,7 @@
 #
 # Completion of mfill(1) for fish.
 
-set -l commands pack index cat probe run help
+set -l commands pack index cat probe run doctor help
 
 complete -c mfill -f
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
@@ -15,6 +15,8 @@ complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
     -a probe -d 'tell which facilities of this machine can be used'
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
     -a run -d 'run a program on files that are not there'
+complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
+    -a doctor -d 'find deadlocks that did not happen'
 complete -c mfill -n "not __fish_seen_subcommand_from $commands" \
     -a help -d 'show the options of a command'
 complete -c mfill -n "__fish_seen_subcommand_from help" -a "$commands"
@@ -52,10 +54,10 @@ complete -c mfill -n "__fish_seen_subcommand_from cat run" \
     -l delivery -x -a 'auto inline thread' -d 'who fills them'
 complete -c mfill -n "__fish_seen_subcommand_from cat run" \
     -l stats -d 'tell what was read'
-complete -c mfill -n "__fish_seen_subcommand_from cat run probe" \
+complete -c mfill -n "__fish_seen_subcommand_from cat run probe doctor" \
     -l json -d 'as JSON'
 
-complete -c mfill -n "__fish_seen_subcommand_from run" \
+complete -c mfill -n "__fish_seen_subcommand_from run doctor" \
     -s m -l map -r -F -d 'PATH=SOURCE: a file and where its bytes come from'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l report -r -F -d 'write what was read to a file'
@@ -67,5 +69,9 @@ complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l no-filter -d 'do not trap system calls'
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l uffd -d 'serve userfaultfd'
-complete -c mfill -n "__fish_seen_subcommand_from run" \
+complete -c mfill -n "__fish_seen_subcommand_from doctor" \
+    -s o -l output -r -F -d 'write the report to a file'
+complete -c mfill -n "__fish_seen_subcommand_from doctor" \
+    -s q -l quiet -d 'say nothing when nothing is found'
+complete -c mfill -n "__fish_seen_subcommand_from run doctor" \
     -a '(__fish_complete_subcommand)'

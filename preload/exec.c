@@ -114,7 +114,7 @@ static void warn(const char *path)
 	char interpreter[256] = "";
 	enum mf_reach reach;
 
-	if (!pl_run.env_run || !path)
+	if (!pl_run.env_run || !pl_run.n_maps || !path)
 		return;
 	reach = mf_reach(path, interpreter);
 	if (reach != MF_REACH_YES)

@@ -22,7 +22,7 @@
 #include "preload/uffd.h"
 #include "run/table.h"
 
-#define FDS_MAX (2 + 2 * MF_RUN_MAPS)
+#define FDS_MAX (3 + 2 * MF_RUN_MAPS)
 
 struct pl_run pl_run;
 
@@ -237,12 +237,17 @@ static void leave_maps(void)
 static int enter_run(struct parcel *parcel)
 {
 	const struct mf_run_table *table;
+	unsigned n_fds;
 	int r = map_table(parcel->fds[FD_TABLE], &table);
 
 	if (r < 0)
 		return r;
-	if (parcel->n != FD_MAPS + 2 * table->n_maps)
+	n_fds = FD_MAPS + 2 * table->n_maps;
+	if (parcel->n != n_fds + !!(table->flags & MF_RUN_CHECK))
 		return -EPROTO;
+	/* Before anything takes a lock. */
+	if ((table->flags & MF_RUN_CHECK) && pl_check_start)
+		pl_check_start(parcel->fds[n_fds]);
 	r = mf_world_adopt(parcel->fds[FD_WORLD]);
 	for (unsigned i = 0; r == 0 && i < table->n_maps; i++)
 		r = enter_map(table, i, parcel);
@@ -275,7 +280,8 @@ static void join(const char *entry)
 		       NULL);
 	else
 		pl_run.env_run = entry;
-	if (r == 0)
+	/* A program that has nothing of ours has nothing to be caught at. */
+	if (r == 0 && (pl_run.n_maps > 0 || pl_run.uffd))
 		pl_catch_start(
 			pl_run.filter == MF_RUN_FILTER_NONE  ? PL_FILTER_OFF
 			: pl_run.filter == MF_RUN_FILTER_ALL ? PL_FILTER_ALL

@@ -91,6 +91,12 @@ bool pl_owns_fd(int fd);
  */
 int pl_next_fd(int fd);
 
+/*
+ * locks.c: have the checker write into the table behind fd. Only where that
+ * part is: else NULL.
+ */
+__attribute__((weak)) void pl_check_start(int fd);
+
 /* Once joined: give the program streams on what a shell opened for it. */
 void pl_stdio_start(void);
 

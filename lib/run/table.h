@@ -36,7 +36,8 @@ struct mf_run_hello {
 
 struct mf_run_answer {
 	uint64_t magic;
-	uint32_t n_fds; /* with the answer: world, table, store, face, … */
+	/* With the answer: world, table, store, face, …, the checker's. */
+	uint32_t n_fds;
 	uint32_t reserved;
 };
 
@@ -74,6 +75,8 @@ struct mf_run_table {
 
 #define MF_RUN_QUIET 0x1U /* do not name sources that fail */
 #define MF_RUN_UFFD  0x2U /* programs get a userfaultfd of ours */
+/* The last descriptor is that of the checker's table: check/table.h. */
+#define MF_RUN_CHECK 0x4U
 
 /* Which system calls the seccomp filter catches: preload/filter.h. */
 enum mf_run_filter {
