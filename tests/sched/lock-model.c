@@ -6,8 +6,12 @@
  *
  * To ask for the lock is one step: with luck it is granted there, else the
  * thread sleeps in the lock's queue. Who may be let in is decided when the
- * lock changes, except for the demonic lock, where it is the scheduler's
- * choice at every step.
+ * lock changes.
+ *
+ * The demon decides when it is asked, and the scheduler chooses how: a reader
+ * gets in as soon as nobody writes, or waits until the lock is free. To be
+ * let in later, while somebody else holds it, is the same as to ask later. A
+ * writer waits until the lock is free, as with any lock.
  */
 #include "sched/lock-model.h"
 
@@ -35,6 +39,7 @@ const char *const mfx_policy_names[MFX_POLICIES] = {
 struct waiter {
 	int8_t thread;
 	bool write;
+	bool refused; /* by the demon: waits until the lock is free */
 };
 
 /* One per process. */
@@ -116,8 +121,9 @@ static bool admits(const struct model *model, int i)
 	case MFX_PHASE: /* readers that waited: see unlock_write() */
 		return waiter.write ? !writer_waits(model, i)
 				    : !writer_waits(model, model->n_waiting);
-	default:
-		return false;
+	default: /* the demon decides about the last that asked */
+		return waiter.thread == mfx_self() &&
+		       fits(model, waiter.refused);
 	}
 }
 
@@ -133,7 +139,7 @@ static void take(struct model *model, int i)
 		model->writer = waiter.thread;
 	else
 		model->reads[waiter.thread]++;
-	if (waiter.thread != mfx_self() && mfx_policy != MFX_DEMONIC)
+	if (waiter.thread != mfx_self())
 		mfx_wake_thread(waiter.thread);
 }
 
@@ -167,14 +173,18 @@ static struct model *waited_for(int thread)
 	return NULL;
 }
 
-/* The demon's choice: of a free lock it must let somebody in. */
-static bool demon_ready(int thread, bool *ret_may)
+/* A free lock the demon cannot refuse. */
+static bool demon_may_refuse(const volatile void *lock)
+{
+	return !is_free((const struct model *)(uintptr_t)lock);
+}
+
+static bool demon_ready(int thread)
 {
 	struct model *model = waited_for(thread);
-	int i = place_in_queue(model, thread);
+	struct waiter waiter = model->queue[place_in_queue(model, thread)];
 
-	*ret_may = !is_free(model);
-	return fits(model, model->queue[i].write);
+	return fits(model, waiter.write || waiter.refused);
 }
 
 static void tell_holders(const struct model *model, int asker, char *out,
@@ -219,6 +229,7 @@ const char *mfx_lock_story(int thread)
 static void ask(struct model *model, bool write)
 {
 	int self = mfx_self();
+	bool refused = false;
 	struct waiter *mine;
 
 	if (self < 0) { /* alone: nobody is in the way, or a bug */
@@ -228,20 +239,22 @@ static void ask(struct model *model, bool write)
 				letter(model));
 		return;
 	}
-	mfx_point(model, true);
+	if (mfx_policy == MFX_DEMONIC && !write)
+		refused = mfx_ask(model, demon_may_refuse);
+	else
+		mfx_point(model, true);
 	mine = &model->queue[model->n_waiting++];
 	mine->thread = (int8_t)self;
 	mine->write = write;
+	mine->refused = refused;
 	pump(model);
 	if (place_in_queue(model, self) == NOBODY) {
 		mfx_say("takes %c's mmap_lock to %s", letter(model),
 			write ? "write" : "read");
 		return;
 	}
-	if (mfx_policy != MFX_DEMONIC)
-		mfx_say("%s %c's mmap_lock to %s",
-			write ? "queues for" : "waits for", letter(model),
-			write ? "write" : "read");
+	mfx_say("%s %c's mmap_lock to %s", write ? "queues for" : "waits for",
+		letter(model), write ? "write" : "read");
 	mfx_sleep("waits", mfx_policy == MFX_DEMONIC ? demon_ready : NULL);
 	if (mfx_policy == MFX_DEMONIC)
 		take(model, place_in_queue(model, self));

@@ -59,6 +59,7 @@ struct mfx_digest mfx_digest(void)
 		mfx_mix(&digest, t->history.b);
 		mfx_mix(&digest,
 			(uint64_t)t->status << 32 | (uint64_t)t->process << 16 |
+				(uint64_t) !!t->why << 3 |
 				(uint64_t)t->signalled << 2 |
 				(uint64_t)t->in_handler << 1 | t->masked);
 		mfx_mix(&digest, (uintptr_t)t->futex);
@@ -314,15 +315,34 @@ void mfx_point(const volatile void *what, bool writes)
 		mfx_yield();
 }
 
-void mfx_sleep(const char *why, bool (*ready)(int thread, bool *ret_may))
+bool mfx_ask(const volatile void *what, bool (*may)(const volatile void *what))
+{
+	struct thread *t = &mfx_threads[mfx_current];
+
+	mfx_check_alive(what);
+	(void)mfx_learn(what, true);
+	for (;;) {
+		t->asked = what;
+		t->may_refuse = may;
+		t->refused = false;
+		mfx_leave();
+		t->may_refuse = NULL;
+		if (!t->signalled)
+			break;
+		mfx_handle_signal();
+	}
+	mfx_mix(&t->history, 0); /* being refused is in the lock's queue */
+	return t->refused;
+}
+
+void mfx_sleep(const char *why, bool (*ready)(int thread))
 {
 	struct thread *t = &mfx_threads[mfx_current];
 
 	t->why = why;
 	t->ready = ready;
 	t->status = SLEEPING;
-	mfx_leave();
-	mfx_mix(&t->history, 0);
+	mfx_leave(); /* no step on: what it slept for it might have had at once */
 	t->status = READY;
 	t->ready = NULL;
 	t->why = NULL;
@@ -353,40 +373,43 @@ bool mfx_masked(void)
  * Runs
  */
 
-static void add_option(enum mfx_what what, int who, bool free, bool may)
+static void add_option(enum mfx_what what, int who, bool free)
 {
 	struct mfx_option *option = &mfx_run.option[mfx_run.n_options++];
 
 	option->what = (uint8_t)what;
 	option->who = (uint8_t)who;
 	option->free = free;
-	option->may = may;
 }
 
-static bool can_run(int i, bool *ret_may)
+static bool can_run(int i)
 {
-	*ret_may = false;
 	if (mfx_threads[i].status == READY)
 		return true;
 	return mfx_threads[i].status == SLEEPING && mfx_threads[i].ready &&
-	       mfx_threads[i].ready(i, ret_may);
+	       mfx_threads[i].ready(i);
 }
 
-static void add_runs(int *ret_must)
+static void add_run(int i, bool free)
 {
-	bool may, free = true;
+	struct thread *t = &mfx_threads[i];
 
-	if (mfx_run.last >= 0 && can_run(mfx_run.last, &may)) {
-		add_option(MFX_RUN, mfx_run.last, true, may);
-		*ret_must += !may;
-		free = may;
-	}
-	for (int i = 0; i < mfx_n_threads; i++) {
-		if (i == mfx_run.last || !can_run(i, &may))
-			continue;
-		add_option(MFX_RUN, i, free, may);
-		*ret_must += !may;
-	}
+	add_option(MFX_RUN, i, free);
+	if (t->may_refuse && !t->signalled && t->may_refuse(t->asked))
+		add_option(MFX_REFUSE, i, free);
+}
+
+/* True: there are some. */
+static bool add_runs(void)
+{
+	bool last_can = mfx_run.last >= 0 && can_run(mfx_run.last);
+
+	if (last_can)
+		add_run(mfx_run.last, true);
+	for (int i = 0; i < mfx_n_threads; i++)
+		if (i != mfx_run.last && can_run(i))
+			add_run(i, !last_can);
+	return mfx_run.n_options > 0;
 }
 
 static void add_extras(void)
@@ -396,18 +419,18 @@ static void add_extras(void)
 		bool asleep = t->status == SLEEPING && t->futex;
 
 		if (t->n_buffered)
-			add_option(MFX_FLUSH, i, true, false);
+			add_option(MFX_FLUSH, i, true);
 		if (asleep && t->timed && left.timeouts)
-			add_option(MFX_TIMEOUT, i, false, false);
+			add_option(MFX_TIMEOUT, i, false);
 		if (asleep && left.spurious)
-			add_option(MFX_SPURIOUS, i, false, false);
+			add_option(MFX_SPURIOUS, i, false);
 		if (left.signals && !t->masked && !t->in_handler &&
 		    !t->signalled && (t->status == READY || asleep))
-			add_option(MFX_SIGNAL, i, false, false);
+			add_option(MFX_SIGNAL, i, false);
 	}
 	for (unsigned p = 0; p < MFX_PROCESSES && left.deaths; p++)
 		if ((mfx_run.scenario->mortal & (1U << p)) && !process_dead[p])
-			add_option(MFX_KILL, (int)p, false, false);
+			add_option(MFX_KILL, (int)p, false);
 }
 
 /* Nothing moves by itself. Time passes; that helps only after a death. */
@@ -416,7 +439,7 @@ static void let_time_pass(void)
 	for (int i = 0; i < mfx_n_threads && somebody_died; i++) {
 		if (!mfx_threads[i].futex || !mfx_threads[i].timed)
 			continue;
-		add_option(MFX_TIME, 0, true, false);
+		add_option(MFX_TIME, 0, true);
 		return;
 	}
 }
@@ -482,14 +505,14 @@ static void end_run(void)
 
 static void find_options(void)
 {
-	int must = 0;
+	bool moves;
 
 	mfx_run.n_options = 0;
 	if (mfx_run.bug.kind) {
 		mfx_run.ended = true;
 		return;
 	}
-	add_runs(&must);
+	moves = add_runs();
 	if (mfx_run.steps >= STEPS_MAX) {
 		mfx_bug(MFX_LIVELOCK, "still busy after %u steps",
 			mfx_run.steps);
@@ -497,7 +520,7 @@ static void find_options(void)
 		return;
 	}
 	add_extras();
-	if (must)
+	if (moves)
 		return;
 	for (unsigned i = 0; i < mfx_run.n_options; i++)
 		if (mfx_run.option[i].what == MFX_FLUSH)
@@ -598,6 +621,11 @@ void mfx_step(unsigned option)
 
 	mfx_run.steps++;
 	switch ((enum mfx_what)chosen.what) {
+	case MFX_REFUSE:
+		t->refused = true;
+		mfx_run.last = chosen.who;
+		enter(chosen.who);
+		break;
 	case MFX_RUN:
 		mfx_run.last = chosen.who;
 		enter(chosen.who);

@@ -51,6 +51,7 @@ struct mfx_scenario {
 /* One thing that can happen next. */
 enum mfx_what {
 	MFX_RUN,      /* a thread's step */
+	MFX_REFUSE,   /* the same, and the demon makes it wait: lock-model.c */
 	MFX_FLUSH,    /* the oldest store in a thread's buffer arrives */
 	MFX_TIMEOUT,  /* a futex wait ends by itself, early */
 	MFX_TIME,     /* nothing else can happen: all of them end */
@@ -63,10 +64,9 @@ struct mfx_option {
 	uint8_t what;
 	uint8_t who; /* a thread; with MFX_KILL a process */
 	bool free;   /* no preemption: the thread that ran last cannot */
-	bool may;    /* only if the demon is kind: see lock-model.c */
 };
 
-#define MFX_OPTIONS (4 * MFX_THREADS + MFX_PROCESSES)
+#define MFX_OPTIONS (5 * MFX_THREADS + MFX_PROCESSES)
 
 enum mfx_bug_kind {
 	MFX_NO_BUG,
@@ -171,8 +171,13 @@ void mfx_forget(uint64_t x);
 
 /* A point: an access of a kind that only kernel.c or lock-model.c know. */
 void mfx_point(const volatile void *what, bool writes);
-/* Sleep until mfx_wake_thread(); true: somebody else may let it go on. */
-void mfx_sleep(const char *why, bool (*ready)(int thread, bool *ret_may));
+/*
+ * The same, where a demon may make the thread wait, if it may when asked then.
+ * True: it does.
+ */
+bool mfx_ask(const volatile void *what, bool (*may)(const volatile void *what));
+/* Sleep until mfx_wake_thread(), or until ready. */
+void mfx_sleep(const char *why, bool (*ready)(int thread));
 void mfx_wake_thread(int thread);
 /* What a sleeping thread waits for. */
 const char *mfx_waits_for(int thread);

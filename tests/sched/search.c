@@ -94,8 +94,9 @@ static bool is_new(struct mfx_digest digest)
  * happens and a digit for whom it happens to.
  */
 static const char letters[] = {
-	[MFX_FLUSH] = 'f',    [MFX_TIMEOUT] = 't', [MFX_TIME] = 'z',
-	[MFX_SPURIOUS] = 'w', [MFX_SIGNAL] = 's',  [MFX_KILL] = 'k'
+	[MFX_REFUSE] = 'd', [MFX_FLUSH] = 'f',	  [MFX_TIMEOUT] = 't',
+	[MFX_TIME] = 'z',   [MFX_SPURIOUS] = 'w', [MFX_SIGNAL] = 's',
+	[MFX_KILL] = 'k'
 };
 
 static void write_schedule(char *out)
@@ -119,7 +120,7 @@ static bool same(struct mfx_option a, struct mfx_option b)
 
 static unsigned cost(struct mfx_option option)
 {
-	return option.what == MFX_RUN && !option.free;
+	return option.what <= MFX_REFUSE && !option.free;
 }
 
 /* A frame for where the run is, with the options that the bound allows. */
@@ -319,7 +320,7 @@ static unsigned choose_by_priority(unsigned depth)
 		struct mfx_option b = mfx_run.option[best];
 
 		if (o.what != MFX_RUN) {
-			if (draw() % 64 == 0)
+			if (draw() % (o.what == MFX_REFUSE ? 8 : 64) == 0)
 				return i;
 			continue;
 		}
@@ -336,8 +337,7 @@ static unsigned choose_by_lot(void)
 		unsigned i = (unsigned)(draw() % mfx_run.n_options);
 		enum mfx_what what = (enum mfx_what)mfx_run.option[i].what;
 
-		if (what == MFX_RUN || what == MFX_FLUSH || what == MFX_TIME ||
-		    draw() % 8 == 0)
+		if (what <= MFX_FLUSH || what == MFX_TIME || draw() % 8 == 0)
 			return i;
 	}
 }

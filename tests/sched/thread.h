@@ -26,7 +26,10 @@ struct thread {
 	enum status status;
 	unsigned process;
 	const char *why; /* sleeps */
-	bool (*ready)(int thread, bool *ret_may);
+	bool (*ready)(int thread);
+	const volatile void *asked; /* mfx_ask() */
+	bool (*may_refuse)(const volatile void *what);
+	bool refused;
 	const uint32_t *futex; /* sleeps on */
 	uint32_t futex_val;
 	bool timed;
