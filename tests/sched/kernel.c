@@ -78,8 +78,7 @@ static uint64_t *entry_of(uintptr_t addr)
 
 static void set_entry(uintptr_t addr, uint64_t value)
 {
-	if (*entry_of(addr) != value)
-		mf_store_seq_cst(entry_of(addr), value);
+	mf_store_seq_cst(entry_of(addr), value);
 }
 
 void mfx_kernel_map(uintptr_t addr, int fd, uint64_t offset)
@@ -94,6 +93,7 @@ void mfx_kernel_show(uintptr_t addr)
 	uint64_t *entry = entry_of(addr);
 
 	mfx_point(entry, true);
+	mfx_also(entry, *entry && !(*entry & OPEN), MFX_WORD);
 	if (*entry)
 		*entry |= OPEN;
 }

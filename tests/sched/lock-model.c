@@ -226,6 +226,19 @@ const char *mfx_lock_story(int thread)
 	return text;
 }
 
+/*
+ * Readers do not concern each other while nobody writes or wants to; unless
+ * there is a demon, who may refuse one because of the other.
+ */
+static void also(const struct model *model, bool write)
+{
+	mfx_also(model,
+		 write || mfx_policy == MFX_DEMONIC ||
+			 model->writer != NOBODY ||
+			 writer_waits(model, model->n_waiting),
+		 MFX_LOCK);
+}
+
 static void ask(struct model *model, bool write)
 {
 	int self = mfx_self();
@@ -243,6 +256,7 @@ static void ask(struct model *model, bool write)
 		refused = mfx_ask(model, demon_may_refuse);
 	else
 		mfx_point(model, true);
+	also(model, write);
 	mine = &model->queue[model->n_waiting++];
 	mine->thread = (int8_t)self;
 	mine->write = write;
@@ -256,8 +270,10 @@ static void ask(struct model *model, bool write)
 	mfx_say("%s %c's mmap_lock to %s", write ? "queues for" : "waits for",
 		letter(model), write ? "write" : "read");
 	mfx_sleep("waits", mfx_policy == MFX_DEMONIC ? demon_ready : NULL);
-	if (mfx_policy == MFX_DEMONIC)
+	if (mfx_policy == MFX_DEMONIC) {
+		also(model, write);
 		take(model, place_in_queue(model, self));
+	}
 	mfx_say("has %c's mmap_lock to %s", letter(model),
 		write ? "write" : "read");
 }
@@ -267,6 +283,7 @@ static void unlock_read(struct model *model)
 	if (mfx_self() < 0)
 		return;
 	mfx_point(model, true);
+	also(model, false);
 	if (!model->reads[mfx_self()]--)
 		mfx_bug(MFX_INVARIANT, "%s drops a lock it does not hold",
 			mfx_thread_name(mfx_self()));
@@ -290,6 +307,7 @@ static void unlock_write(struct model *model)
 	if (mfx_self() < 0)
 		return;
 	mfx_point(model, true);
+	also(model, true);
 	if (model->writer != mfx_self())
 		mfx_bug(MFX_INVARIANT, "%s drops a lock it does not hold",
 			mfx_thread_name(mfx_self()));
@@ -385,6 +403,7 @@ bool mf_mmap_read_trylock(struct mf_mmap_lock *lock, struct mf_slot *me)
 	if (mfx_real_lock)
 		return mfx_real_read_trylock(lock, me);
 	mfx_point(model, true);
+	also(model, false);
 	if (model->writer != NOBODY || writer_waits(model, model->n_waiting))
 		return false;
 	model->reads[mfx_self()]++;

@@ -23,8 +23,15 @@ static void set_up(void)
 	inside.readers = inside.writers = 0;
 }
 
+/* The order of these is the order of who is inside. */
+static void note(void)
+{
+	mfx_also(&inside, true, MFX_NOTE);
+}
+
 static void enter_read(void)
 {
+	note();
 	if (inside.writers)
 		mfx_bug(MFX_INVARIANT, "%s reads while somebody writes",
 			mfx_thread_name(mfx_self()));
@@ -33,11 +40,13 @@ static void enter_read(void)
 
 static void leave_read(void)
 {
+	note();
 	inside.readers--;
 }
 
 static void enter_write(void)
 {
+	note();
 	if (inside.readers || inside.writers)
 		mfx_bug(MFX_INVARIANT, "%s writes while somebody is inside",
 			mfx_thread_name(mfx_self()));
@@ -46,6 +55,7 @@ static void enter_write(void)
 
 static void leave_write(void)
 {
+	note();
 	inside.writers--;
 }
 
@@ -55,6 +65,7 @@ static void stay(void)
 	static uint32_t nothing;
 
 	mfx_point(&nothing, true);
+	mfx_also(&nothing, true, MFX_WORD);
 }
 
 static void read_once(void)

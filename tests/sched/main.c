@@ -4,6 +4,8 @@
  *
  *	explore [--quick | --deep] [--tap] [--seconds S] [--mode MODE] [ROW...]
  *	explore --until-bad ...		stop at the first row that is wrong
+ *	explore [--blind KIND] --agree ROW...	do all ways see the same ends?
+ *	explore [--blind KIND] --lots SEED N	the same, of programs by lot
  *	explore --replay ROW:SCHEDULE
  *	explore --list
  *
@@ -14,10 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/lots.h"
 #include "sched/rows.h"
 
 static struct {
-	bool quick, deep, tap, until_bad;
+	bool quick, deep, tap, until_bad, agree;
 	double seconds;
 	const char *mode; /* NULL: as rows.c thinks best */
 	char **wanted;
@@ -28,10 +31,32 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: explore [--quick | --deep] [--tap] [--seconds S] "
-		"[--mode cache|dfs|random|pct] [ROW...]\n"
+		"[--mode cache|dfs|dpor|random|pct] [ROW...]\n"
+		"       explore --agree [--blind "
+		"words|queues|locks|notes|reads|"
+		"writes|frees] ROW...\n"
 		"       explore --replay ROW:SCHEDULE\n"
 		"       explore --list\n");
 	return 2;
+}
+
+/* The kind of dependence that DPOR does not see; to test that it matters. */
+static enum mfx_blindness blindness(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum mfx_blindness kind;
+	} kinds[] = {
+		{ "words", MFX_BLIND_WORDS }, { "queues", MFX_BLIND_QUEUES },
+		{ "locks", MFX_BLIND_LOCKS }, { "notes", MFX_BLIND_NOTES },
+		{ "reads", MFX_BLIND_READS }, { "writes", MFX_BLIND_WRITES },
+		{ "frees", MFX_BLIND_FREES },
+	};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	exit(usage());
 }
 
 static int replay(const char *what)
@@ -106,7 +131,9 @@ static int explore(void)
 		mfx_row_name(&rows[i], name, sizeof(name));
 		if (!wanted(name) || (options.quick && !rows[i].quick))
 			continue;
-		if (!options.mode)
+		if (options.agree)
+			mfx_agree(&rows[i], options.seconds, &verdict);
+		else if (!options.mode)
 			mfx_explore(&rows[i], options.deep, options.seconds,
 				    &verdict);
 		else if (!mfx_explore_by(&rows[i], options.mode,
@@ -149,6 +176,13 @@ int main(int argc, char **argv)
 			options.quick = true;
 		else if (strcmp(argv[i], "--until-bad") == 0)
 			options.until_bad = true;
+		else if (strcmp(argv[i], "--agree") == 0)
+			options.agree = true;
+		else if (strcmp(argv[i], "--lots") == 0 && i + 2 < argc)
+			return mfx_lots(strtoull(argv[i + 1], NULL, 0),
+					(unsigned)atoi(argv[i + 2]));
+		else if (strcmp(argv[i], "--blind") == 0 && i + 1 < argc)
+			mfx_blind = blindness(argv[++i]);
 		else if (strcmp(argv[i], "--mode") == 0 && i + 1 < argc)
 			options.mode = argv[++i];
 		else if (strcmp(argv[i], "--tap") == 0)

@@ -101,6 +101,11 @@ static struct place *place_of(const volatile void *p)
 	}
 }
 
+const void *mfx_place(const volatile void *p)
+{
+	return place_of(p);
+}
+
 static bool is_shared(const struct place *place)
 {
 	uint8_t all = place->readers | place->writers;
@@ -280,6 +285,7 @@ void mfx_free(void *p)
 	if (freed[at / 16])
 		mfx_bug(MFX_INVARIANT, "%s is freed twice", mfx_name_of(p));
 	freed[at / 16] = 1;
+	mfx_run.did.all = true;
 	/* The first line; enough for whoever looks at it to stumble. */
 	memset(p, 0xdd, 64);
 }

@@ -217,7 +217,21 @@ static void search_all(const struct mfx_row *row, enum mfx_mode mode,
 
 	mfx_search(row->scenario, &limits, &ret->result);
 	if (ret->result.whole)
-		(void)snprintf(ret->words, sizeof(ret->words), "whole: no bug");
+		(void)snprintf(ret->words, sizeof(ret->words),
+			       "whole: no bug%s",
+			       mode == MFX_DPOR ? ", by DPOR" : "");
+}
+
+static void search_dpor(const struct mfx_row *row, double seconds,
+			struct mfx_verdict *ret)
+{
+	const char *why = mfx_dpor_refuses(row->scenario);
+
+	if (why)
+		(void)snprintf(ret->words, sizeof(ret->words), "refused: %s",
+			       why);
+	else
+		search_all(row, MFX_DPOR, seconds, ret);
 }
 
 static void search_lots(const struct mfx_row *row, enum mfx_mode mode,
@@ -277,6 +291,8 @@ bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
 		search_all(row, MFX_CACHE, seconds, ret);
 	else if (strcmp(mode, "dfs") == 0)
 		search_all(row, MFX_DFS, seconds, ret);
+	else if (strcmp(mode, "dpor") == 0)
+		search_dpor(row, seconds, ret);
 	else
 		return false;
 	if (!ret->words[0])
@@ -285,6 +301,41 @@ bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
 	tell_bug(ret);
 	ret->as_expected = ret->result.bug.kind == row->expected;
 	return true;
+}
+
+/*
+ * Every way that sees a scenario as a whole must see it end in the same states.
+ * Every run is often too much.
+ */
+void mfx_agree(const struct mfx_row *row, double seconds,
+	       struct mfx_verdict *ret)
+{
+	static const enum mfx_mode modes[] = { MFX_CACHE, MFX_DPOR, MFX_DFS };
+	static struct mfx_result result[3];
+	struct mfx_limits limits = { .preemptions = -1,
+				     .seconds = seconds,
+				     .finals = true };
+
+	memset(ret, 0, sizeof(*ret));
+	mfx_row_select(row);
+	ret->as_expected = true;
+	for (int i = 0; i < 3; i++) {
+		limits.mode = modes[i];
+		mfx_search(row->scenario, &limits, &result[i]);
+		if (!result[i].whole && modes[i] == MFX_DFS)
+			continue;
+		ret->as_expected = ret->as_expected && result[i].whole &&
+				   result[i].n_finals == result[0].n_finals &&
+				   result[i].finals.a == result[0].finals.a &&
+				   result[i].finals.b == result[0].finals.b;
+	}
+	ret->result = result[1];
+	(void)snprintf(ret->words, sizeof(ret->words),
+		       "%llu ends by state, %llu by DPOR, %llu by %s runs",
+		       (unsigned long long)result[0].n_finals,
+		       (unsigned long long)result[1].n_finals,
+		       (unsigned long long)result[2].n_finals,
+		       result[2].whole ? "all" : "some");
 }
 
 /* What mfill exists for gets the time it needs to be seen as a whole. */
@@ -302,6 +353,10 @@ void mfx_explore(const struct mfx_row *row, bool deep, double seconds,
 	mfx_row_select(row);
 	if (row->expected == MFX_NO_BUG) {
 		search_all(row, MFX_CACHE, seconds * importance(row), ret);
+		if (!ret->result.whole && !ret->result.bug.kind &&
+		    !mfx_dpor_refuses(row->scenario))
+			search_all(row, MFX_DPOR, seconds * importance(row),
+				   ret);
 		if (ret->result.bug.kind)
 			shorten(row, seconds < 5 ? 5 : seconds, ret);
 		else if (!ret->result.whole)

@@ -21,7 +21,7 @@ struct mfx_row {
 struct mfx_verdict {
 	struct mfx_result result;
 	bool as_expected;
-	char words[96];
+	char words[128];
 };
 
 /* All rows in order; returns how many there are. */
@@ -31,9 +31,13 @@ unsigned mfx_rows(const struct mfx_row **ret);
 void mfx_explore(const struct mfx_row *row, bool deep, double seconds,
 		 struct mfx_verdict *ret);
 
-/* By one mode alone: cache, dfs, random, pct. False: there is no such mode. */
+/* By one mode alone: cache, dfs, dpor, random, pct. False: there is no such mode. */
 bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
 		    struct mfx_verdict *ret);
+
+/* By dfs, cache and dpor: each to its end, and do they see the same ends? */
+void mfx_agree(const struct mfx_row *row, double seconds,
+	       struct mfx_verdict *ret);
 
 /* "scenario/policy/lock/engine", and back. False: there is no such row. */
 void mfx_row_name(const struct mfx_row *row, char *out, size_t size);

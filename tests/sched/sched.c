@@ -21,6 +21,7 @@
 
 struct mfx_run mfx_run;
 bool mfx_talk;
+bool mfx_keep_final;
 
 struct thread mfx_threads[MFX_THREADS];
 int mfx_n_threads;
@@ -348,9 +349,41 @@ void mfx_sleep(const char *why, bool (*ready)(int thread))
 	t->why = NULL;
 }
 
+/* A word that nobody shares concerns nobody. */
+void mfx_also(const volatile void *what, bool writes, enum mfx_kind kind)
+{
+	struct mfx_did *did = &mfx_run.did;
+	const void *place = mfx_place(what);
+
+	if (kind == MFX_WORD && !mfx_is_shared(what))
+		return;
+	for (unsigned i = 0; i < did->n; i++) {
+		if (did->at[i].place != place || did->at[i].kind != kind)
+			continue;
+		did->at[i].writes |= writes;
+		return;
+	}
+	if (did->n == sizeof(did->at) / sizeof(did->at[0])) {
+		did->all = true;
+		return;
+	}
+	did->at[did->n++] = (struct mfx_access){ place, (uint8_t)kind, writes };
+}
+
 void mfx_wake_thread(int thread)
 {
 	mfx_threads[thread].status = READY;
+	mfx_threads[thread].waker = (int)mfx_run.steps - 1;
+}
+
+bool mfx_is_asleep(int thread)
+{
+	return mfx_threads[thread].status == SLEEPING;
+}
+
+int mfx_waker_of(int thread)
+{
+	return mfx_threads[thread].waker;
 }
 
 const char *mfx_waits_for(int thread)
@@ -496,6 +529,8 @@ static void end_run(void)
 		mfx_idle = 0;
 		memcpy(tls, tls_alone, tls_size);
 		mfx_program_end();
+		if (mfx_keep_final)
+			mfx_run.final = mfx_digest();
 		checking = true;
 		if (mfx_run.scenario->check && !setjmp(give_up))
 			mfx_run.scenario->check();
@@ -549,6 +584,7 @@ static void reset_threads(const struct mfx_scenario *scenario)
 		t->what = &scenario->thread[mfx_n_threads];
 		t->process = t->what->process;
 		t->history = (struct mfx_digest){ 1, 2 };
+		t->waker = -1;
 		memcpy(t->tls, tls_fresh, tls_size);
 		mfx_fiber_prepare(&t->fiber, thread_main, t);
 	}
@@ -620,6 +656,7 @@ void mfx_step(unsigned option)
 	struct thread *t = &mfx_threads[chosen.who % MFX_THREADS];
 
 	mfx_run.steps++;
+	mfx_run.did = (struct mfx_did){ .n = 0 };
 	switch ((enum mfx_what)chosen.what) {
 	case MFX_REFUSE:
 		t->refused = true;

@@ -87,6 +87,19 @@ struct mfx_digest {
 	uint64_t a, b;
 };
 
+/* What a step did that concerns others: see depends() in dpor.c. */
+enum mfx_kind { MFX_WORD = 1, MFX_QUEUE, MFX_LOCK, MFX_NOTE };
+struct mfx_access {
+	const void *place;
+	uint8_t kind;
+	bool writes;
+};
+struct mfx_did {
+	struct mfx_access at[4];
+	unsigned n;
+	bool all; /* more than fits, or memory was freed: concerns everybody */
+};
+
 /* The run that is under way; a search looks at it between two steps. */
 struct mfx_run {
 	const struct mfx_scenario *scenario;
@@ -96,12 +109,15 @@ struct mfx_run {
 	bool learned; /* something new is shared: what was searched is void */
 	struct mfx_option option[MFX_OPTIONS];
 	unsigned n_options;
-	int last; /* the thread that ran last; -1: none */
+	int last;		 /* the thread that ran last; -1: none */
+	struct mfx_did did;	 /* the last step */
+	struct mfx_digest final; /* before the check, if mfx_keep_final */
 };
 
 extern struct mfx_run mfx_run;
 extern bool mfx_talk;	/* print the story of the run */
 extern bool mfx_naming; /* know what things are called; costs time */
+extern bool mfx_keep_final;
 
 /* Forget what is shared: another scenario comes. */
 void mfx_unlearn(void);
@@ -116,6 +132,10 @@ void mfx_learn_late(const char *list);
 void mfx_begin(const struct mfx_scenario *scenario);
 /* Take one of them and find the next. */
 void mfx_step(unsigned option);
+/* The step that ended this thread's last sleep; -1: none. */
+int mfx_waker_of(int thread);
+/* It sleeps, and if it can go on, then by itself: see mfx_sleep(). */
+bool mfx_is_asleep(int thread);
 /* Of all there is to know of where the run stands. */
 struct mfx_digest mfx_digest(void);
 
@@ -169,13 +189,15 @@ void *mfx_alloc(size_t len);
  */
 void mfx_forget(uint64_t x);
 
-/* A point: an access of a kind that only kernel.c or lock-model.c know. */
+/* A point, before an access; mfx_also() then says what it was. */
 void mfx_point(const volatile void *what, bool writes);
 /*
  * The same, where a demon may make the thread wait, if it may when asked then.
  * True: it does.
  */
 bool mfx_ask(const volatile void *what, bool (*may)(const volatile void *what));
+/* The step that is under way did this. */
+void mfx_also(const volatile void *what, bool writes, enum mfx_kind kind);
 /* Sleep until mfx_wake_thread(), or until ready. */
 void mfx_sleep(const char *why, bool (*ready)(int thread));
 void mfx_wake_thread(int thread);

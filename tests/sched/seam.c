@@ -46,12 +46,23 @@ static void write_memory(volatile void *p, size_t size, uint64_t v)
 	memcpy((void *)(uintptr_t)p, &v, size);
 }
 
+/* To store what is there already is no more than to look at it. */
+static void wrote(volatile void *p, size_t size, uint64_t v)
+{
+	uint64_t old = read_memory(p, size), new;
+
+	write_memory(p, size, v);
+	new = read_memory(p, size);
+	mfx_also(p, old != new, MFX_WORD);
+}
+
 uint64_t mfx_load(const volatile void *p, size_t size, enum mfx_order order)
 {
 	uint64_t v;
 
 	(void)order; /* x86 and the explorer load in order */
 	mfx_point(p, false);
+	mfx_also(p, false, MFX_WORD);
 	v = read_memory(p, size);
 	if (mfx_current >= 0) {
 		struct thread *t = &mfx_threads[mfx_current];
@@ -84,7 +95,7 @@ void mfx_store(volatile void *p, size_t size, uint64_t v, enum mfx_order order)
 	if (mfx_current >= 0 && (!buffered || t->n_buffered == MFX_BUFFERED))
 		mfx_flush_all(t);
 	if (!buffered) {
-		write_memory(p, size, v);
+		wrote(p, size, v);
 		return;
 	}
 	t->buffer[t->n_buffered].p = p;
@@ -122,7 +133,7 @@ uint64_t mfx_rmw(volatile void *p, size_t size, enum mfx_rmw op, uint64_t v)
 		new = old &v;
 		break;
 	}
-	write_memory(p, size, new);
+	wrote(p, size, new);
 	new = read_memory(p, size);
 	if (mfx_current >= 0 && mfx_is_shared(p))
 		mfx_say("changes %s from %#llx to %#llx", mfx_name_of(p),
@@ -137,8 +148,9 @@ bool mfx_cas(volatile void *p, size_t size, void *expected, uint64_t v)
 
 	bus_lock(p);
 	old = read_memory(p, size);
+	mfx_also(p, false, MFX_WORD);
 	if (old == wanted)
-		write_memory(p, size, v);
+		wrote(p, size, v);
 	else
 		write_memory(expected, size, old);
 	if (mfx_current >= 0 && mfx_is_shared(p))
@@ -156,6 +168,12 @@ void mfx_fence(void)
 		return;
 	mfx_yield();
 	mfx_flush_all(&mfx_threads[mfx_current]);
+}
+
+/* Who sleeps on a word is not in the word. */
+static const void *queue_of(const uint32_t *word)
+{
+	return (const char *)word + 1;
 }
 
 /* A wait of one that runs alone ends at once: nobody could end it. */
@@ -176,12 +194,14 @@ int mfx_futex_wait(uint32_t *word, uint32_t val, uint64_t timeout_ns)
 	(void)mfx_learn(word, true);
 	mfx_yield();
 	mfx_flush_all(t);
+	mfx_also(word, false, MFX_WORD);
 	if (*(volatile uint32_t *)word != val) {
 		mfx_say("would sleep on %s, but it has changed",
 			mfx_name_of(word));
 		saw(1);
 		return -EAGAIN;
 	}
+	mfx_also(queue_of(word), true, MFX_QUEUE);
 	mfx_say("sleeps on %s", mfx_name_of(word));
 	t->futex = word;
 	t->futex_val = val;
@@ -204,6 +224,7 @@ void mfx_futex_wake(uint32_t *word, int n)
 		mfx_flush_all(&mfx_threads[mfx_current]);
 		mfx_say("wakes who sleeps on %s", mfx_name_of(word));
 	}
+	mfx_also(queue_of(word), true, MFX_QUEUE);
 	for (int i = 0; i < mfx_n_threads && n > 0; i++) {
 		struct thread *t = &mfx_threads[i];
 
@@ -212,7 +233,7 @@ void mfx_futex_wake(uint32_t *word, int n)
 		    (mfx_is_own(word) && t->process != mfx_process_now))
 			continue;
 		t->futex = NULL;
-		t->status = READY;
+		mfx_wake_thread(i);
 		n--;
 	}
 }

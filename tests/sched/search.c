@@ -7,32 +7,25 @@
  * A run cannot be copied in the middle, so each one starts from the beginning
  * and repeats the choices that lead to where it is to differ.
  */
-#include "sched/search.h"
+#include "sched/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define DEPTH	 4096
 #define MFX_LATE 1024 /* room for what was learned late */
 
-struct frame {
-	struct mfx_option option[MFX_OPTIONS];
-	unsigned n, i;
-	unsigned preemptions; /* before this choice */
-};
+struct mfx_frame mfx_path[MFX_DEPTH];
+unsigned mfx_path_len;
 
-static struct frame path[DEPTH];
-static unsigned path_len;
-
-/* Which states were seen: open addressing, never full. */
-static struct {
+/* A set of digests: open addressing, never full. */
+static struct set {
 	struct mfx_digest *at;
 	uint64_t size, used;
-} seen;
+} seen, finals;
 
-static double now(void)
+double mfx_now(void)
 {
 	struct timespec ts;
 
@@ -40,14 +33,13 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-static void forget_seen(void)
+static void clear(struct set *set)
 {
-	free(seen.at);
-	memset(&seen, 0, sizeof(seen));
+	free(set->at);
+	memset(set, 0, sizeof(*set));
 }
 
-static bool put_seen(struct mfx_digest *at, uint64_t size,
-		     struct mfx_digest digest)
+static bool put(struct mfx_digest *at, uint64_t size, struct mfx_digest digest)
 {
 	for (uint64_t i = digest.a;; i++) {
 		struct mfx_digest *place = &at[i & (size - 1)];
@@ -61,31 +53,31 @@ static bool put_seen(struct mfx_digest *at, uint64_t size,
 	}
 }
 
-static void grow_seen(void)
+static void grow(struct set *set)
 {
-	uint64_t size = seen.size ? seen.size * 2 : 1U << 12;
+	uint64_t size = set->size ? set->size * 2 : 1U << 12;
 	struct mfx_digest *at = calloc(size, sizeof(*at));
 
 	if (!at) {
 		fprintf(stderr, "no memory for more states\n");
 		exit(2);
 	}
-	for (uint64_t i = 0; i < seen.size; i++)
-		if (seen.at[i].a || seen.at[i].b)
-			(void)put_seen(at, size, seen.at[i]);
-	free(seen.at);
-	seen.at = at;
-	seen.size = size;
+	for (uint64_t i = 0; i < set->size; i++)
+		if (set->at[i].a || set->at[i].b)
+			(void)put(at, size, set->at[i]);
+	free(set->at);
+	set->at = at;
+	set->size = size;
 }
 
 /* True: for the first time. */
-static bool is_new(struct mfx_digest digest)
+static bool is_new(struct set *set, struct mfx_digest digest)
 {
-	if (seen.used * 2 >= seen.size)
-		grow_seen();
-	if (!put_seen(seen.at, seen.size, digest))
+	if (set->used * 2 >= set->size)
+		grow(set);
+	if (!put(set->at, set->size, digest))
 		return false;
-	seen.used++;
+	set->used++;
 	return true;
 }
 
@@ -103,8 +95,8 @@ static void write_schedule(char *out)
 {
 	char *end = out + MFX_SCHEDULE - MFX_LATE - 3;
 
-	for (unsigned i = 0; i < path_len && out < end; i++) {
-		struct mfx_option o = path[i].option[path[i].i];
+	for (unsigned i = 0; i < mfx_path_len && out < end; i++) {
+		struct mfx_option o = mfx_path[i].option[mfx_path[i].i];
 
 		if (o.what != MFX_RUN)
 			*out++ = letters[o.what];
@@ -124,16 +116,17 @@ static unsigned cost(struct mfx_option option)
 }
 
 /* A frame for where the run is, with the options that the bound allows. */
-static bool push(const struct mfx_limits *limits, struct mfx_result *res)
+bool mfx_push(const struct mfx_limits *limits, struct mfx_result *res)
 {
-	struct frame *frame = &path[path_len];
+	struct mfx_frame *frame = &mfx_path[mfx_path_len];
 	unsigned before = 0;
 
-	if (path_len == DEPTH)
+	if (mfx_path_len == MFX_DEPTH)
 		return false;
-	if (path_len)
-		before = path[path_len - 1].preemptions +
-			 cost(path[path_len - 1].option[path[path_len - 1].i]);
+	if (mfx_path_len)
+		before = mfx_path[mfx_path_len - 1].preemptions +
+			 cost(mfx_path[mfx_path_len - 1]
+				      .option[mfx_path[mfx_path_len - 1].i]);
 	frame->n = frame->i = 0;
 	frame->preemptions = before;
 	for (unsigned i = 0; i < mfx_run.n_options; i++) {
@@ -148,7 +141,7 @@ static bool push(const struct mfx_limits *limits, struct mfx_result *res)
 	}
 	if (frame->n == 0)
 		return false;
-	path_len++;
+	mfx_path_len++;
 	return true;
 }
 
@@ -162,22 +155,40 @@ static unsigned index_of(struct mfx_option option)
 	abort();
 }
 
+void mfx_take(const struct mfx_frame *frame)
+{
+	mfx_step(index_of(frame->option[frame->i]));
+}
+
 static void note_bug(struct mfx_result *res)
 {
 	unsigned preemptions = 0;
 
-	if (path_len)
+	if (mfx_path_len)
 		preemptions =
-			path[path_len - 1].preemptions +
-			cost(path[path_len - 1].option[path[path_len - 1].i]);
+			mfx_path[mfx_path_len - 1].preemptions +
+			cost(mfx_path[mfx_path_len - 1]
+				     .option[mfx_path[mfx_path_len - 1].i]);
 	if (res->bug.kind &&
 	    (preemptions > res->preemptions ||
-	     (preemptions == res->preemptions && path_len >= res->length)))
+	     (preemptions == res->preemptions && mfx_path_len >= res->length)))
 		return;
 	res->bug = mfx_run.bug;
 	res->preemptions = preemptions;
-	res->length = path_len;
+	res->length = mfx_path_len;
 	write_schedule(res->schedule);
+}
+
+void mfx_note_end(const struct mfx_limits *limits, struct mfx_result *res)
+{
+	if (mfx_run.bug.kind) {
+		note_bug(res);
+	} else if (limits->finals && is_new(&finals, mfx_run.final)) {
+		/* In any order: the sum. */
+		res->n_finals++;
+		res->finals.a += mfx_run.final.a;
+		res->finals.b += mfx_run.final.b;
+	}
 }
 
 /* With a bound, how one got here decides where one may go. */
@@ -187,10 +198,13 @@ static struct mfx_digest here(const struct mfx_limits *limits)
 
 	if (limits->preemptions >= 0) {
 		unsigned used =
-			path_len ? path[path_len - 1].preemptions +
-					   cost(path[path_len - 1].option
-							[path[path_len - 1].i])
-				 : 0;
+			mfx_path_len
+				? mfx_path[mfx_path_len - 1].preemptions +
+					  cost(mfx_path[mfx_path_len - 1].option
+						       [mfx_path[mfx_path_len -
+								 1]
+								.i])
+				: 0;
 
 		digest.a ^= (used * 64U + (unsigned)mfx_run.last + 1) *
 			    UINT64_C(0x9e3779b97f4a7c15);
@@ -204,76 +218,77 @@ static void run_on(const struct mfx_scenario *scenario,
 {
 	mfx_begin(scenario);
 	res->runs++;
-	for (unsigned i = 0; i < path_len && !mfx_run.ended; i++)
-		mfx_step(index_of(path[i].option[path[i].i]));
+	for (unsigned i = 0; i < mfx_path_len && !mfx_run.ended; i++)
+		mfx_take(&mfx_path[i]);
 	while (!mfx_run.ended) {
 		/* A longer way to a bug is of no use. */
-		if (res->bug.kind && path_len + 1 >= res->length &&
+		if (res->bug.kind && mfx_path_len + 1 >= res->length &&
 		    limits->preemptions >= 0)
 			return;
-		if (limits->mode == MFX_CACHE && !is_new(here(limits)))
+		if (limits->mode == MFX_CACHE && !is_new(&seen, here(limits)))
 			return;
 		res->states++;
-		if (!push(limits, res)) {
-			if (path_len == DEPTH)
+		if (!mfx_push(limits, res)) {
+			if (mfx_path_len == MFX_DEPTH)
 				res->limit = "depth";
 			return;
 		}
-		mfx_step(index_of(path[path_len - 1].option[0]));
+		mfx_step(index_of(mfx_path[mfx_path_len - 1].option[0]));
 		res->steps++;
 	}
-	if (mfx_run.bug.kind)
-		note_bug(res);
+	mfx_note_end(limits, res);
 }
 
 /* The next path that was not taken. */
 static bool next_path(void)
 {
-	while (path_len > 0) {
-		if (++path[path_len - 1].i < path[path_len - 1].n)
+	while (mfx_path_len > 0) {
+		if (++mfx_path[mfx_path_len - 1].i <
+		    mfx_path[mfx_path_len - 1].n)
 			return true;
-		path_len--;
+		mfx_path_len--;
 	}
 	return false;
 }
 
-static bool over(const struct mfx_limits *limits, struct mfx_result *res,
-		 double end)
+bool mfx_over(const struct mfx_limits *limits, struct mfx_result *res,
+	      double end)
 {
 	if (limits->states && res->states >= limits->states)
 		res->limit = "states";
 	else if (limits->runs && res->runs >= limits->runs)
 		res->limit = "runs";
-	else if (limits->seconds > 0 && res->runs % 64 == 0 && now() > end)
+	else if (limits->seconds > 0 && res->runs % 64 == 0 && mfx_now() > end)
 		res->limit = "time";
 	else
 		return false;
 	return true;
 }
 
-static void start(struct mfx_result *res)
+void mfx_start(struct mfx_result *res)
 {
 	memset(res, 0, sizeof(*res));
-	path_len = 0;
-	forget_seen();
+	mfx_path_len = 0;
+	clear(&seen);
+	clear(&finals);
 }
 
 static void search_tree(const struct mfx_scenario *scenario,
 			const struct mfx_limits *limits, struct mfx_result *res)
 {
-	double end = now() + limits->seconds;
+	double end = mfx_now() + limits->seconds;
 
-	start(res);
+	mfx_start(res);
 	for (;;) {
 		run_on(scenario, limits, res);
 		if (mfx_run.learned) {
-			start(res);
+			mfx_start(res);
 			continue;
 		}
 		/* The first bug will do, unless a short one is wanted. */
 		if (res->bug.kind && limits->preemptions < 0)
 			return;
-		if (over(limits, res, end))
+		if (mfx_over(limits, res, end))
 			return;
 		if (!next_path())
 			break;
@@ -346,25 +361,25 @@ static void search_by_lot(const struct mfx_scenario *scenario,
 			  const struct mfx_limits *limits,
 			  struct mfx_result *res)
 {
-	double end = now() + limits->seconds;
+	double end = mfx_now() + limits->seconds;
 	unsigned length = 64;
 
-	start(res);
+	mfx_start(res);
 	random_state = limits->seed;
 	res->limit = "by lot";
-	while (!over(limits, res, end)) {
+	while (!mfx_over(limits, res, end)) {
 		struct mfx_limits any = { .preemptions = -1 };
 
-		path_len = 0;
+		mfx_path_len = 0;
 		res->runs++;
 		draw_priorities(limits->depth, length);
 		mfx_begin(scenario);
-		while (!mfx_run.ended && push(&any, res)) {
+		while (!mfx_run.ended && mfx_push(&any, res)) {
 			unsigned i = limits->mode == MFX_PCT
 					     ? choose_by_priority(limits->depth)
 					     : choose_by_lot();
 
-			path[path_len - 1].i = i;
+			mfx_path[mfx_path_len - 1].i = i;
 			mfx_step(i);
 			res->steps++;
 		}
@@ -435,8 +450,11 @@ void mfx_search(const struct mfx_scenario *scenario,
 {
 	mfx_talk = false;
 	learn_first(scenario);
+	mfx_keep_final = limits->finals;
 	if (limits->mode == MFX_RANDOM || limits->mode == MFX_PCT)
 		search_by_lot(scenario, limits, ret);
+	else if (limits->mode == MFX_DPOR)
+		mfx_search_dpor(scenario, limits, ret);
 	else
 		search_tree(scenario, limits, ret);
 	/* Once more, for a text with names in it. */

@@ -16,6 +16,7 @@
 enum mfx_mode {
 	MFX_CACHE,  /* depth first, no state twice */
 	MFX_DFS,    /* depth first, every run: no digest to trust */
+	MFX_DPOR,   /* of runs that differ only in what does not matter, one */
 	MFX_RANDOM, /* each step by lot */
 	MFX_PCT,    /* priorities by lot, which change a few times */
 };
@@ -27,12 +28,28 @@ struct mfx_limits {
 	double seconds;
 	uint64_t seed;	/* MFX_RANDOM, MFX_PCT */
 	unsigned depth; /* MFX_PCT: changes plus one */
+	bool finals;	/* count the states in which runs end */
 };
+
+/* Dependences that MFX_DPOR leaves out, to see that it is noticed. */
+extern enum mfx_blindness {
+	MFX_SEES_ALL,
+	MFX_BLIND_WORDS = MFX_WORD,
+	MFX_BLIND_QUEUES = MFX_QUEUE,
+	MFX_BLIND_LOCKS = MFX_LOCK,
+	MFX_BLIND_NOTES = MFX_NOTE,
+	MFX_BLIND_READS,
+	MFX_BLIND_WRITES,
+	MFX_BLIND_FREES,
+} mfx_blind;
 
 struct mfx_result {
 	uint64_t states, runs, steps;
 	bool whole;
-	const char *limit; /* why it is not whole */
+	uint64_t cut; /* MFX_DPOR: runs that came to what was seen */
+	uint64_t n_finals;
+	struct mfx_digest finals; /* of all of them together */
+	const char *limit;	  /* why it is not whole */
 	struct mfx_bug bug;
 	unsigned preemptions; /* of the run with the bug */
 	unsigned length;
@@ -45,6 +62,9 @@ struct mfx_result {
  */
 void mfx_search(const struct mfx_scenario *scenario,
 		const struct mfx_limits *limits, struct mfx_result *ret);
+
+/* Why a scenario is not for MFX_DPOR. NULL: it is. */
+const char *mfx_dpor_refuses(const struct mfx_scenario *scenario);
 
 /* Take this run, and tell its story. False: there is no such run. */
 bool mfx_replay(const struct mfx_scenario *scenario, const char *schedule);

@@ -34,6 +34,7 @@ struct thread {
 	uint32_t futex_val;
 	bool timed;
 	int futex_result;
+	int waker; /* the step that ended its last sleep */
 	bool signalled, in_handler, masked;
 	struct mfx_digest history;
 	struct store buffer[MFX_BUFFERED];
@@ -62,6 +63,8 @@ bool mfx_is_shared(const volatile void *p);
 /* Note an access; whether it is a point. */
 bool mfx_learn(const volatile void *p, bool writes);
 void mfx_check_alive(const volatile void *p);
+/* What the place is known by. */
+const void *mfx_place(const volatile void *p);
 void mfx_mix(struct mfx_digest *digest, uint64_t v);
 void mfx_mix_bytes(struct mfx_digest *digest, const void *p, size_t len);
 void mfx_mix_memory(struct mfx_digest *digest);
