@@ -144,7 +144,7 @@ static void refused_by_require(int backend, int delivery)
 		ck_assert(WIFEXITED(status));
 		ck_assert_int_eq(WEXITSTATUS(status), 0);
 	}
-	ck_assert_uint_lt(now() - start_time, 5 * SECOND);
+	ck_assert_uint_lt(now() - start_time, SECOND);
 	(void)close(err);
 	undo_ring();
 }
@@ -222,13 +222,17 @@ TEST_WITHIN(a_ring_of_handler_threads_is_told_as_well, 30)
 
 TEST_WITHIN(a_ring_on_userfaultfd_is_refused_and_told, 30)
 {
+	static const int ways[] = { MFILL_DELIVER_INLINE,
+				    MFILL_DELIVER_THREAD };
 	char story[8192];
 	pid_t pids[2];
 
-	refused_by_require(MFILL_BACKEND_UFFD, MFILL_DELIVER_THREAD);
-	refused_by_touch(MFILL_BACKEND_UFFD, MFILL_DELIVER_THREAD, story,
-			 sizeof(story), pids);
-	check_story(story, pids);
+	for (int i = 0; i < 2; i++) {
+		refused_by_require(MFILL_BACKEND_UFFD, ways[i]);
+		refused_by_touch(MFILL_BACKEND_UFFD, ways[i], story,
+				 sizeof(story), pids);
+		check_story(story, pids);
+	}
 }
 
 /* One ring, in which one member may be killed at any moment. */
@@ -258,7 +262,7 @@ static void ring_with_a_death(struct mf_random *random, int err)
 	}
 }
 
-static void many_rings(int delivery)
+static void many_rings(int backend, int delivery)
 {
 	const char *wanted = getenv("MF_RINGS");
 	int n = wanted ? atoi(wanted) : 100;
@@ -267,7 +271,7 @@ static void many_rings(int delivery)
 
 	mf_test_needs_crashes();
 	err = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	make_ring(MFILL_BACKEND_AUTO, delivery);
+	make_ring(backend, delivery);
 	for (int i = 0; i < n; i++)
 		ring_with_a_death(&random, err);
 	(void)close(err);
@@ -276,10 +280,16 @@ static void many_rings(int delivery)
 
 TEST_WITHIN(rings_whose_members_are_killed_never_hang, 120)
 {
-	many_rings(MFILL_DELIVER_INLINE);
+	many_rings(MFILL_BACKEND_AUTO, MFILL_DELIVER_INLINE);
 }
 
 TEST_WITHIN(rings_of_handler_threads_whose_members_are_killed_never_hang, 120)
 {
-	many_rings(MFILL_DELIVER_THREAD);
+	many_rings(MFILL_BACKEND_AUTO, MFILL_DELIVER_THREAD);
+}
+
+TEST_WITHIN(rings_on_userfaultfd_whose_members_are_killed_never_hang, 120)
+{
+	many_rings(MFILL_BACKEND_UFFD, MFILL_DELIVER_INLINE);
+	many_rings(MFILL_BACKEND_UFFD, MFILL_DELIVER_THREAD);
 }
