@@ -264,6 +264,26 @@ struct mfill_stats {
 int mfill_stats(void *addr, struct mfill_stats *ret, size_t struct_size);
 
 /*
+ * What is said while a program runs
+ * ---------------------------------
+ */
+
+/*
+ * What mfill has to say while the program runs goes to fn instead of stderr:
+ * which threads would wait for each other's pages for ever and were refused
+ * that, and last words before abort() if mfill finds a bug of its own. NULL:
+ * to stderr again. fn may be called by any thread, at any time until the
+ * process ends even when another was set meanwhile, inside a signal handler
+ * too: it calls only async-signal-safe functions and touches no map. The
+ * sentence ends with a NUL byte and has no newline.
+ *
+ * -ENOMEM  nothing has changed
+ *
+ * Not signal-safe.
+ */
+int mfill_set_log(void (*fn)(void *ctx, const char *sentence), void *ctx);
+
+/*
  * What this machine allows
  * ------------------------
  */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/log.h"
 #include "fault/fault.h"
 #include "fault/signal.h"
 #include "fault/thread.h"
@@ -243,6 +244,11 @@ int mfill_stats(void *addr, struct mfill_stats *ret, size_t struct_size)
 	memset(ret, 0, struct_size);
 	memcpy(ret, &stats, sizeof(stats));
 	return 0;
+}
+
+int mfill_set_log(void (*fn)(void *ctx, const char *sentence), void *ctx)
+{
+	return mf_log_set(fn, ctx);
 }
 
 size_t mfill_copy_nofault(void *dst, const void *src, size_t len)

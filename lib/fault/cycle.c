@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sync.h"
 #include "fault/wait.h"
 
@@ -28,8 +29,8 @@ static void add(struct text *text, const char *words)
 {
 	size_t len = strlen(words);
 
-	if (len > sizeof(text->bytes) - text->n)
-		len = sizeof(text->bytes) - text->n;
+	if (len > sizeof(text->bytes) - 1 - text->n)
+		len = sizeof(text->bytes) - 1 - text->n;
 	memcpy(text->bytes + text->n, words, len);
 	text->n += len;
 }
@@ -67,15 +68,27 @@ static void add_wait(struct text *text, uint64_t page,
 	add(text, " fills");
 }
 
+/* Whoever listens hears of all; on stderr enough is enough. */
+static bool is_told_enough(void)
+{
+	return !mf_log_is_set() && (mf_load_relaxed(&told) >= TOLD_MAX ||
+				    mf_fetch_add(&told, 1) >= TOLD_MAX);
+}
+
+static void say(struct text *text)
+{
+	text->bytes[text->n] = '\0';
+	mf_log(text->bytes);
+}
+
 void mf_cycle_tell(struct mf_slot *closer)
 {
 	struct text text = { .n = 0 };
 	struct mf_slot *at = closer;
 
-	if (mf_load_relaxed(&told) >= TOLD_MAX ||
-	    mf_fetch_add(&told, 1) >= TOLD_MAX)
+	if (is_told_enough())
 		return;
-	add(&text, "mfill: a wait without end is refused: ");
+	add(&text, "a wait without end is refused: ");
 	add_thread(&text, closer);
 	for (int i = 0; i < MEMBERS_MAX; i++) {
 		uint64_t page = mf_load_seq_cst(&at->waits);
@@ -90,6 +103,19 @@ void mf_cycle_tell(struct mf_slot *closer)
 		if (at == closer)
 			break;
 	}
-	add(&text, "\n");
-	(void)mf_syscall(SYS_write, 2, (long)text.bytes, (long)text.n, 0, 0, 0);
+	say(&text);
+}
+
+void mf_cycle_tell_stuck(struct mf_slot *waiter, unsigned n)
+{
+	struct text text = { .n = 0 };
+
+	if (is_told_enough())
+		return;
+	add(&text, "a wait without end is refused: ");
+	add_thread(&text, waiter);
+	add(&text, " and all other threads that could fill a page, ");
+	add_number(&text, n);
+	add(&text, " in number, wait for pages");
+	say(&text);
 }

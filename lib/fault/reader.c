@@ -33,6 +33,7 @@
 #include "backends/uffd.h"
 #include "base/mutex.h"
 #include "base/sys.h"
+#include "fault/cycle.h"
 #include "fault/fault.h"
 #include "fault/wait.h"
 
@@ -549,6 +550,15 @@ static void rest(struct reader *self)
 	mf_mm_reap();
 }
 
+static void refuse(struct reader *self, const struct parked *fault)
+{
+	struct mf_slot *waiter = slot_of(self->me, fault->message.tid);
+
+	if (waiter)
+		mf_cycle_tell_stuck(waiter, READERS_MAX - FREE_LEAST);
+	mf_uffd_fail(self->mm, self->me, fault->message.addr, now_ns());
+}
+
 static void do_next(struct reader *self)
 {
 	struct parked fault;
@@ -561,7 +571,7 @@ static void do_next(struct reader *self)
 		end_serving(self, start ? now_ns() - start : 0);
 		break;
 	case REFUSE:
-		mf_uffd_fail(self->mm, self->me, fault.message.addr, now_ns());
+		refuse(self, &fault);
 		break;
 	case READ:
 		read_messages(self);
