@@ -17,6 +17,10 @@ void mfx_mm_reset(void);
 void mfx_change_reset(void);
 void mfx_slot_reset(void);
 void mfx_buffer_reset(void);
+void mfx_queue_reset(void);
+
+/* Of lib/uffd/queue.c: nobody waits, and there is no message; else a bug. */
+void mfx_queue_check_empty(uint32_t owner);
 
 /* Another process's variables of change.c: a part of mfx_swap_process(). */
 void mfx_change_swap(unsigned from, unsigned to);

@@ -21,6 +21,7 @@
 #define FILES	   6
 #define FILE_PAGES 2 /* one, and one for what mfill knows of it */
 #define FD_FIRST   100
+#define EVENTS	   2
 #define DEEP	   4 /* fills in fills */
 #define BUFFERS	   (DEEP * (MFX_THREADS + 1))
 
@@ -37,6 +38,9 @@ static struct {
 	uint32_t sizes[FILES];
 } kept;
 
+static uint64_t events[EVENTS];
+static int polled[MFX_THREADS]; /* a sleeping thread's eventfd */
+
 /* Bounce buffers: nobody else looks at them, and they begin unknown. */
 static char buffers[BUFFERS][MFX_PAGE] __attribute__((aligned(4096)));
 static uint8_t n_buffers[MFX_THREADS + 1];
@@ -51,6 +55,9 @@ void mfx_kernel_reset(void)
 	}
 	mfx_state(tables, sizeof(tables));
 	mfx_state(&kept, sizeof(kept));
+	mfx_state(events, sizeof(events));
+	mfx_state(polled, sizeof(polled));
+	mfx_name(events, sizeof(events), "the eventfd");
 	mfx_state(n_buffers, sizeof(n_buffers));
 	for (int p = 0; p < MFX_PROCESSES; p++)
 		for (unsigned i = 0; i < MFX_PAGES; i++)
@@ -210,6 +217,59 @@ static int sys_close(int fd)
 	return 0;
 }
 
+/*
+ * Eventfds. A blocking one that holds nothing must not be read: whoever does
+ * that holds a lock.
+ */
+
+static uint64_t *event_of(int fd)
+{
+	return &events[fd - MFX_EVENT_FD];
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t len)
+{
+	mfx_point(event_of(fd), true);
+	mfx_also(event_of(fd), true, MFX_WORD);
+	*event_of(fd) += *(const uint64_t *)buf;
+	mfx_say("writes to the eventfd");
+	return (ssize_t)len;
+}
+
+static ssize_t sys_read(int fd, void *buf, size_t len)
+{
+	mfx_point(event_of(fd), true);
+	mfx_also(event_of(fd), true, MFX_WORD);
+	if (!*event_of(fd))
+		mfx_bug(MFX_DEADLOCK, "an eventfd is read that holds nothing");
+	*(uint64_t *)buf = *event_of(fd);
+	*event_of(fd) = 0;
+	mfx_say("empties the eventfd");
+	return (ssize_t)len;
+}
+
+bool mfx_kernel_readable(int fd)
+{
+	return *event_of(fd);
+}
+
+static bool polled_ready(int thread)
+{
+	return mfx_kernel_readable(polled[thread]);
+}
+
+void mfx_kernel_poll(int fd)
+{
+	mfx_point(event_of(fd), false);
+	mfx_also(event_of(fd), false, MFX_WORD);
+	if (mfx_kernel_readable(fd))
+		return;
+	mfx_say("polls the eventfd");
+	polled[mfx_self()] = fd;
+	mfx_sleep("polls an eventfd", polled_ready);
+	mfx_also(event_of(fd), false, MFX_WORD);
+}
+
 static int sys_fstat(int fd, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
@@ -289,6 +349,8 @@ struct mf_sys mf_sys = {
 	.ftruncate = sys_ftruncate,
 	.seal = sys_seal,
 	.close = sys_close,
+	.read = sys_read,
+	.write = sys_write,
 	.dup_above = sys_dup_above,
 	.fstat = sys_fstat,
 	.pwrite = sys_pwrite,

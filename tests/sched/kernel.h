@@ -48,6 +48,12 @@ void mfx_kernel_show(uintptr_t addr);
  * a fault. *ret_entry: what was mapped there, to notice that it changed.
  */
 bool mfx_kernel_load(uintptr_t addr, uint64_t *ret_value, uint64_t *ret_entry);
+/* An eventfd, as the first descriptor: wait until it holds something. */
+#define MFX_EVENT_FD 200
+void mfx_kernel_poll(int fd);
+/* No point. */
+bool mfx_kernel_readable(int fd);
+
 /* Whether the page may be touched now; no point. */
 bool mfx_kernel_is_open(uintptr_t addr);
 

@@ -216,7 +216,7 @@ const char *mfx_lock_story(int thread)
 	char holders[200];
 
 	if (!model)
-		return "waits";
+		return mfx_waits_for(thread);
 	tell_holders(model, thread, holders, sizeof(holders));
 	(void)snprintf(text, sizeof(text), "waits to %s %c's mmap_lock%s",
 		       model->queue[place_in_queue(model, thread)].write

@@ -448,6 +448,7 @@ void mfx_program_start(const struct mfx_scenario *scenario)
 	mfx_mm_reset();
 	mfx_slot_reset();
 	mfx_buffer_reset();
+	mfx_queue_reset();
 	mfx_locks_reset();
 	for (unsigned p = 0; p < scenario->n_processes; p++) {
 		(void)mfx_enter(p);

@@ -21,10 +21,8 @@ static unsigned n_rows;
 const struct mfx_scenario *mfx_find_scenario(const char *name)
 {
 	static const struct mfx_scenario *const all[] = {
-		mfx_copy_scenarios,
-		mfx_page_scenarios,
-		mfx_wait_scenarios,
-		mfx_lock_scenarios,
+		mfx_copy_scenarios, mfx_page_scenarios,	 mfx_wait_scenarios,
+		mfx_lock_scenarios, mfx_queue_scenarios,
 	};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -117,6 +115,11 @@ static void add_all(void)
 	for (const struct mfx_scenario *s = mfx_wait_scenarios; s->name; s++) {
 		add(s, MFX_PHASE, MFX_REAL, false);
 		add(s, MFX_DEMONIC, MFX_REAL, false);
+	}
+	/* No region lock is in these. */
+	for (const struct mfx_scenario *s = mfx_queue_scenarios; s->name; s++) {
+		add(s, MFX_PHASE, MFX_REAL, false);
+		rows[n_rows - 1].quick = true;
 	}
 	/* The lock alone, as each of what it can be. */
 	for (const struct mfx_scenario *s = mfx_lock_scenarios; s->name; s++) {
