@@ -27,6 +27,8 @@
 /* How soon a signal is noticed: they are blocked in the handler. */
 #define SLICE_NS UINT64_C(5000000)
 
+#define MANY 16 /* to wake up when nothing is held */
+
 enum state { FREE, UNREAD, READ, WOKEN };
 
 struct mf_waiter {
@@ -320,15 +322,20 @@ void mf_queue_wait(struct mf_waiter *waiter, const sigset_t *mask)
 	for (;;) {
 		uint32_t state = mf_load_seq_cst(&waiter->state);
 
-		if (state == WOKEN || has_signal(mask))
+		if (state == WOKEN)
 			break;
-		(void)mf_futex_wait(&waiter->state, state, SLICE_NS,
-				    MF_FUTEX_SHARED);
+		if (mf_futex_wait(&waiter->state, state, SLICE_NS,
+				  MF_FUTEX_SHARED) == -ETIMEDOUT &&
+		    has_signal(mask))
+			break;
 	}
 	mf_queue_remove(waiter);
 }
 
-/* Under the lock. An event's actor waits for no address: only for a close. */
+/*
+ * Under the lock. An event's actor waits for no address: only for a close, and
+ * not any more when its message was read, whoever comes first.
+ */
 static bool is_woken_by(const struct mf_waiter *waiter, uint32_t owner,
 			uintptr_t start, size_t len)
 {
@@ -336,7 +343,8 @@ static bool is_woken_by(const struct mf_waiter *waiter, uint32_t owner,
 	    (owner && waiter->owner != owner))
 		return false;
 	if (waiter->is_event)
-		return !mf_queue_is_open(waiter->owner);
+		return waiter->state == UNREAD &&
+		       !mf_queue_is_open(waiter->owner);
 	return waiter->addr - start < len;
 }
 
@@ -364,6 +372,9 @@ void mf_queue_wake_now(void)
 
 void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len)
 {
+	struct mf_waiter *woken[MANY];
+	unsigned n = 0;
+
 	if (held.later) {
 		held.wanted = true;
 		held.owner = owner;
@@ -382,9 +393,15 @@ void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len)
 		/* In another process the descriptor is that one's to clear. */
 		if (unread && waiter->pid == own_pid())
 			update_event(waiter->owner, waiter->event);
-		mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
+		if (n == MANY)
+			mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
+		else
+			woken[n++] = waiter;
 	}
 	unlock();
+	/* Who wakes up wants the lock. */
+	for (unsigned i = 0; i < n; i++)
+		mf_futex_wake(&woken[i]->state, 1, MF_FUTEX_SHARED);
 }
 
 int mf_queue_event(uint32_t owner, int event, const struct uffd_msg *message,
@@ -427,12 +444,12 @@ static struct mf_waiter *oldest(uint32_t owner)
 	return found;
 }
 
-/* Under the lock. */
+/* Under the lock. To a thread at a fault it makes no difference: it sleeps on. */
 static void set_read(struct mf_waiter *waiter)
 {
 	mf_store_seq_cst(&waiter->state, READ);
-	/* It sleeps on the value before. */
-	mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
+	if (waiter->is_event)
+		mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
 }
 
 /*

@@ -129,34 +129,35 @@ int mf_uffd_close(int fd)
 
 #define MESSAGES_MAX 16 /* of one read */
 
-static int read_some(const struct mf_uffd *uffd, struct uffd_msg *ret,
-		     size_t len)
+/* Signals are blocked once for all that is locked in here. */
+static int read_some(int fd, struct uffd_msg *ret, size_t len)
 {
 	size_t n = len / sizeof(*ret);
+	struct mf_uffd uffd;
+	int r = -EINVAL;
 
-	return mf_queue_read(uffd->owner, uffd->event, ret,
-			     n < MESSAGES_MAX ? (unsigned)n : MESSAGES_MAX,
-			     &mf_uffd_adoption);
+	mf_signals_block();
+	if (!mf_uffd_get(fd, &uffd))
+		r = -EBADF;
+	else if (uffd.ready && n > 0)
+		r = mf_queue_read(uffd.owner, uffd.event, ret,
+				  n < MESSAGES_MAX ? (unsigned)n : MESSAGES_MAX,
+				  &mf_uffd_adoption);
+	mf_signals_restore();
+	return r;
 }
 
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)
 {
 	struct pollfd wanted = { .fd = fd, .events = POLLIN };
 	struct uffd_msg messages[MESSAGES_MAX];
-	struct mf_uffd uffd;
 	int n;
 
-	if (!mf_uffd_get(fd, &uffd))
-		return -EBADF;
-	if (!uffd.ready || len < sizeof(messages[0]))
-		return -EINVAL;
-	while ((n = read_some(&uffd, messages, len)) == 0) {
+	while ((n = read_some(fd, messages, len)) == 0) {
 		if (fcntl(fd, F_GETFL) & O_NONBLOCK)
 			return -EAGAIN;
 		if (poll(&wanted, 1, -1) < 0)
 			return -errno;
-		if (!mf_uffd_get(fd, &uffd))
-			return -EBADF;
 	}
 	if (n < 0)
 		return n;
