@@ -329,10 +329,8 @@ size_t mfill_copy_nofault(void *dst, const void *src, size_t len);
  *
  * The structures, flags and errors of <linux/userfaultfd.h>, for memory that
  * the program mapped itself: private anonymous, shared anonymous, and shared
- * memfds. What there is: missing and minor faults, messages and the SIGBUS
- * feature; UFFDIO_API, _REGISTER, _UNREGISTER, _WAKE, _COPY, _ZEROPAGE,
- * _CONTINUE and _POISON. mfill_uffd_open(3) lists the differences. Needs Linux
- * 6.15 and /proc. Not signal-safe.
+ * memfds. mfill_uffd_open(3) lists the differences. Needs /proc. Not
+ * signal-safe.
  */
 
 /*

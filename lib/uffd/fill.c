@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/userfaultfd.h"
 #include "fault/fault.h"
 
 #define COPY_TRIES 16
@@ -73,29 +74,37 @@ static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
 		r = -ENOENT;
 	else if (range->generation != generation)
 		r = -EAGAIN;
-	else if (fill->page)
-		r = mf_range_put(range, addr, fill->page);
 	else
-		r = fill->put(range, addr);
+		r = fill->put(range, addr, fill->page, fill->wp);
 	mf_mm_read_unlock(fill->mm, fill->me);
 	return r;
+}
+
+/* Before any page: may it be filled like that? */
+static int check(const struct mf_uffd_fill *fill, uintptr_t start, size_t len)
+{
+	if (!mf_range_has(start, len))
+		return -ENOENT;
+	return fill->wp && !(mf_range_find(start)->mode &
+			     UFFDIO_REGISTER_MODE_WP)
+		       ? -EINVAL
+		       : 0;
 }
 
 int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 {
 	uint64_t done = 0;
-	bool has;
-	int r = 0;
+	int r;
 
 	fill->mm = mf_mm_self();
 	fill->me = mf_slot_self();
 	if (!fill->mm || !fill->me)
 		return -ENOMEM;
 	mf_mm_read_lock(fill->mm, fill->me);
-	has = mf_range_has((uintptr_t)start, (size_t)len);
+	r = check(fill, (uintptr_t)start, (size_t)len);
 	mf_mm_read_unlock(fill->mm, fill->me);
-	if (!has)
-		return -ENOENT;
+	if (r < 0)
+		return r;
 	for (; done < len && r == 0; done += page_size()) {
 		r = fill_page(fill, (uintptr_t)(start + done),
 			      fill->src + done);

@@ -12,12 +12,13 @@
 #include <stdint.h>
 
 #include "mm/mm.h"
-#include "uffd/range.h"
+#include "uffd/put.h"
 
 struct mf_uffd_fill {
 	struct mf_mm *mm;
 	struct mf_slot *me;
-	int (*put)(struct mf_range *range, uintptr_t addr); /* or copy */
+	mf_put_fn *put;
+	bool wp; /* and writes are to be announced */
 	uint64_t src;
 	void *page; /* of ours, for copies; else NULL */
 };

@@ -27,6 +27,7 @@
 #include "base/mutex.h"
 #include "base/sys.h"
 #include "base/syscall.h"
+#include "mm/mm.h"
 #include "uffd/range.h"
 #include "uffd/remote.h"
 #include "uffd/table.h"

@@ -12,19 +12,25 @@
 #include <unistd.h>
 
 #include "base/userfaultfd.h"
+#include "fault/fault.h"
 #include "mm/buffer.h"
 #include "uffd/fill.h"
+#include "uffd/protect.h"
 #include "uffd/queue.h"
 #include "uffd/remote.h"
 #include "uffd/table.h"
 #include "uffd/touch.h"
 
-#define FEATURES                                             \
-	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
-	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
-	 UFFD_FEATURE_EXACT_ADDRESS | UFFD_FEATURE_POISON |  \
+#define FEATURES                                                         \
+	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_MISSING_SHMEM |   \
+	 UFFD_FEATURE_SIGBUS | UFFD_FEATURE_THREAD_ID |                  \
+	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_EXACT_ADDRESS |         \
+	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED | \
+	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC |                   \
 	 UFFD_FEATURE_EVENT_FORK)
-#define MODES	  (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
+#define MODES                                                     \
+	(UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | \
+	 UFFDIO_REGISTER_MODE_MINOR)
 #define TASK_SIZE ((uint64_t)1 << 47)
 
 static size_t page_size(void)
@@ -61,6 +67,8 @@ static int do_api(struct mf_uffd *uffd, struct uffdio_api *arg)
 	if (api.api != UFFD_API || api.features & ~(uint64_t)FEATURES ||
 	    uffd->ready)
 		return put_arg(arg, &none, sizeof(none)) ?: -EINVAL;
+	if (api.features & UFFD_FEATURE_WP_ASYNC)
+		api.features |= UFFD_FEATURE_WP_UNPOPULATED;
 	mf_uffd_set_ready(uffd->owner, api.features);
 	api.features = FEATURES;
 	api.ioctls = 1ULL << _UFFDIO_REGISTER | 1ULL << _UFFDIO_UNREGISTER |
@@ -85,7 +93,8 @@ static int do_register(const struct mf_uffd *uffd, struct uffdio_register *arg)
 			(uintptr_t)args.range.start,
 			(uintptr_t)(args.range.start + args.range.len));
 	if (r == 0)
-		r = mf_range_register(uffd->owner, (uintptr_t)args.range.start,
+		r = mf_range_register(uffd->owner, uffd->features,
+				      (uintptr_t)args.range.start,
 				      (size_t)args.range.len, args.mode,
 				      &ioctls);
 	if (r < 0)
@@ -138,7 +147,7 @@ static int finish(const struct mf_uffd *uffd, int64_t done, uint64_t start,
 static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 {
 	struct mf_slot *me = mf_slot_self();
-	struct mf_uffd_fill fill = { .page = NULL };
+	struct mf_uffd_fill fill = { .put = mf_put_copy };
 	struct uffdio_copy args;
 	int64_t done;
 	int r = get_arg(&args, arg, sizeof(args) - sizeof(args.copy));
@@ -152,12 +161,11 @@ static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 	    args.mode & ~(UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP))
 		return -EINVAL;
 	fill.src = args.src;
+	fill.wp = args.mode & UFFDIO_COPY_MODE_WP;
 	mf_signals_block();
 	fill.page = mf_buffer_get(me, page_size());
 	if (!fill.page)
 		done = -ENOMEM;
-	else if (args.mode & UFFDIO_COPY_MODE_WP)
-		done = -EINVAL; /* nothing is registered for that */
 	else
 		done = mf_uffd_fill(&fill, args.dst, args.len);
 	if (fill.page)
@@ -167,8 +175,7 @@ static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 		      !(args.mode & UFFDIO_COPY_MODE_DONTWAKE), &arg->copy);
 }
 
-static int do_fill(const struct mf_uffd *uffd, void *arg,
-		   int (*put)(struct mf_range *range, uintptr_t addr),
+static int do_fill(const struct mf_uffd *uffd, void *arg, mf_put_fn *put,
 		   uint64_t modes)
 {
 	/* The three others look the same: a range, a mode, the result. */
@@ -183,10 +190,33 @@ static int do_fill(const struct mf_uffd *uffd, void *arg,
 		return r;
 	if (args.mode & ~modes)
 		return -EINVAL;
+	fill.wp = args.mode & UFFDIO_CONTINUE_MODE_WP;
 	return finish(uffd,
 		      mf_uffd_fill(&fill, args.range.start, args.range.len),
 		      args.range.start, args.range.len, !(args.mode & 1),
 		      &((struct uffdio_zeropage *)arg)->zeropage);
+}
+
+static int do_writeprotect(const struct mf_uffd *uffd,
+			   struct uffdio_writeprotect *arg)
+{
+	const uint64_t wp = UFFDIO_WRITEPROTECT_MODE_WP;
+	const uint64_t dontwake = UFFDIO_WRITEPROTECT_MODE_DONTWAKE;
+	struct uffdio_writeprotect args;
+	int r = get_arg(&args, arg, sizeof(args));
+
+	if (r == 0)
+		r = check_range(args.range.start, args.range.len);
+	if (r < 0)
+		return r;
+	if (args.mode & ~(wp | dontwake) || args.mode == (wp | dontwake))
+		return -EINVAL;
+	r = mf_protect((uintptr_t)args.range.start, (size_t)args.range.len,
+		       args.mode & wp);
+	if (r == 0 && args.mode == 0)
+		mf_queue_wake(uffd->owner, (uintptr_t)args.range.start,
+			      (size_t)args.range.len);
+	return r;
 }
 
 int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
@@ -205,11 +235,13 @@ int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
 	case UFFDIO_COPY:
 		return do_copy(uffd, arg);
 	case UFFDIO_ZEROPAGE:
-		return do_fill(uffd, arg, mf_range_zero, 1);
+		return do_fill(uffd, arg, mf_put_zero, 1);
 	case UFFDIO_CONTINUE:
-		return do_fill(uffd, arg, mf_range_continue, 1);
+		return do_fill(uffd, arg, mf_put_continue, 3);
+	case UFFDIO_WRITEPROTECT:
+		return do_writeprotect(uffd, arg);
 	case UFFDIO_POISON:
-		return do_fill(uffd, arg, mf_range_poison, 1);
+		return do_fill(uffd, arg, mf_put_poison, 1);
 	default:
 		return -EINVAL;
 	}

@@ -32,9 +32,8 @@ struct procmap_query {
 #define PROCMAP_OR_NEXT	   0x10
 #define PROCMAP_VMA_SHARED 0x8
 
-#define PAGEMAP_GUARD	(UINT64_C(1) << 58)
-#define PAGEMAP_SWAP	(UINT64_C(1) << 62)
-#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+/* Longer names are none of memory's. */
+#define NAME_MAX_SEEN 64
 
 static struct {
 	uint32_t epoch; /* the process they are of */
@@ -46,90 +45,184 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static uint64_t pagemap_entry(uintptr_t addr)
-{
-	uint64_t entry = 0;
+/* Pages */
 
-	(void)mf_sys.pread(proc.pagemap, &entry, sizeof(entry),
-			   addr / page_size() * sizeof(entry));
-	return entry;
+void mf_proc_pages(uintptr_t start, size_t n, uint64_t *ret_words)
+{
+	memset(ret_words, 0, n * sizeof(*ret_words));
+	(void)mf_sys.pread(proc.pagemap, ret_words, n * sizeof(*ret_words),
+			   start / page_size() * sizeof(*ret_words));
 }
 
-enum mf_proc_page mf_proc_page(uintptr_t addr)
+bool mf_proc_present(uintptr_t addr)
 {
-	uint64_t entry = pagemap_entry(addr);
+	uint64_t word;
 
-	if (entry & PAGEMAP_GUARD)
-		return MF_PROC_GUARD;
-	return entry & (PAGEMAP_PRESENT | PAGEMAP_SWAP) ? MF_PROC_PRESENT
-							: MF_PROC_NONE;
+	mf_proc_pages(addr, 1, &word);
+	return mf_proc_has(word);
+}
+
+void mf_proc_cached_pages(uintptr_t start, size_t n, unsigned char *ret_bytes)
+{
+	(void)mf_syscall(SYS_mincore, (long)start, (long)(n * page_size()),
+			 (long)ret_bytes, 0, 0, 0);
 }
 
 bool mf_proc_cached(uintptr_t addr)
 {
-	unsigned char in = 0;
+	unsigned char byte = 0;
 
-	(void)mf_syscall(SYS_mincore, (long)addr, (long)page_size(), (long)&in,
-			 0, 0, 0);
-	return in & 1;
+	mf_proc_cached_pages(addr, 1, &byte);
+	return byte & 1;
 }
 
-static bool starts_with(const char *text, const char *with)
+int mf_proc_read(uintptr_t addr, void *bytes, size_t len)
 {
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
-static enum mf_proc_kind kind_of(const struct procmap_query *query,
-				 const char *name)
-{
-	bool shared = query->vma_flags & PROCMAP_VMA_SHARED;
-
-	if (query->vma_page_size != page_size())
-		return MF_PROC_OTHER;
-	if (shared &&
-	    (starts_with(name, "/memfd:") ||
-	     starts_with(name, "/dev/zero (deleted)") ||
-	     starts_with(name, "/dev/shm/") || starts_with(name, "/SYSV")))
-		return MF_PROC_SHARED;
-	return !shared && query->inode == 0 && !starts_with(name, "[v")
-		       ? MF_PROC_PRIVATE
-		       : MF_PROC_OTHER;
-}
-
-int mf_proc_vma(uintptr_t addr, struct mf_proc_vma *ret)
-{
-	char name[64] = "";
-	struct procmap_query query = {
-		.size = sizeof(query),
-		.query_flags = PROCMAP_OR_NEXT,
-		.query_addr = addr,
-		.vma_name_size = sizeof(name),
-		.vma_name_addr = (uintptr_t)name,
-	};
-	int r = mf_sys.ioctl(proc.maps, PROCMAP_QUERY, &query);
-
-	/* A name that does not fit is none of memory's. */
-	if (r == -ENAMETOOLONG) {
-		strcpy(name, "/");
-		query.vma_name_size = 0;
-		query.vma_name_addr = 0;
-		r = mf_sys.ioctl(proc.maps, PROCMAP_QUERY, &query);
-	}
-	if (r < 0)
-		return r;
-	ret->start = (uintptr_t)query.vma_start;
-	ret->end = (uintptr_t)query.vma_end;
-	ret->prot = (int)(query.vma_flags & 7); /* the same bits as PROT_* */
-	ret->kind = kind_of(&query, name);
-	ret->inode = query.inode;
-	ret->offset = query.vma_offset;
-	return 0;
+	return mf_pread_full(proc.mem, bytes, len, addr);
 }
 
 int mf_proc_write(uintptr_t addr, const void *bytes, size_t len)
 {
 	return mf_pwrite_full(proc.mem, bytes, len, addr);
 }
+
+/* Mappings */
+
+static bool starts_with(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static enum mf_proc_kind kind_of(bool shared, uint64_t inode, const char *name)
+{
+	if (shared)
+		return starts_with(name, "/memfd:") ||
+				       starts_with(name,
+						   "/dev/zero (deleted)") ||
+				       starts_with(name, "/dev/shm/") ||
+				       starts_with(name, "/SYSV")
+			       ? MF_PROC_SHARED
+			       : MF_PROC_OTHER;
+	return inode == 0 && !starts_with(name, "[v") ? MF_PROC_PRIVATE
+						      : MF_PROC_OTHER;
+}
+
+static int ask(struct procmap_query *query, uintptr_t addr, char *name,
+	       uint32_t size)
+{
+	*query = (struct procmap_query){
+		.size = sizeof(*query),
+		.query_flags = PROCMAP_OR_NEXT,
+		.query_addr = addr,
+		.vma_name_size = size,
+		.vma_name_addr = size ? (uintptr_t)name : 0,
+	};
+	return mf_sys.ioctl(proc.maps, PROCMAP_QUERY, query);
+}
+
+static int query_vma(uintptr_t addr, struct mf_proc_vma *ret)
+{
+	char name[NAME_MAX_SEEN] = "";
+	struct procmap_query query;
+	int r = ask(&query, addr, name, sizeof(name));
+
+	if (r == -ENAMETOOLONG) {
+		strcpy(name, "/");
+		r = ask(&query, addr, NULL, 0);
+	}
+	if (r < 0)
+		return r;
+	ret->start = (uintptr_t)query.vma_start;
+	ret->end = (uintptr_t)query.vma_end;
+	ret->prot = (int)(query.vma_flags & 7); /* the same bits as PROT_* */
+	ret->kind = kind_of(query.vma_flags & PROCMAP_VMA_SHARED, query.inode,
+			    name);
+	if (query.vma_page_size != page_size())
+		ret->kind = MF_PROC_OTHER;
+	ret->inode = query.inode;
+	ret->offset = query.vma_offset;
+	return 0;
+}
+
+/* Kernels before 6.11: the text of /proc/self/maps. */
+
+static uint64_t number(const char **at, unsigned base)
+{
+	uint64_t n = 0;
+
+	for (;; (*at)++) {
+		char c = **at;
+		unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f'
+					 ? (unsigned)(c - 'a') + 10
+					 : 16;
+
+		if (digit >= base)
+			return n;
+		n = n * base + digit;
+	}
+}
+
+/* "start-end rwxp offset major:minor inode    name" */
+static void parse_line(const char *at, struct mf_proc_vma *ret)
+{
+	bool shared;
+
+	ret->start = (uintptr_t)number(&at, 16);
+	at++;
+	ret->end = (uintptr_t)number(&at, 16);
+	ret->prot = (at[1] == 'r' ? PROT_READ : 0) |
+		    (at[2] == 'w' ? PROT_WRITE : 0) |
+		    (at[3] == 'x' ? PROT_EXEC : 0);
+	shared = at[4] == 's';
+	at += 6;
+	ret->offset = number(&at, 16);
+	at++;
+	(void)number(&at, 16);
+	at++;
+	(void)number(&at, 16);
+	at++;
+	ret->inode = number(&at, 10);
+	while (*at == ' ')
+		at++;
+	ret->kind = kind_of(shared, ret->inode, at);
+}
+
+/* Lines longer than the buffer are cut: what matters comes first. */
+static int read_vma(uintptr_t addr, struct mf_proc_vma *ret)
+{
+	char text[1024], line[256];
+	size_t n = 0;
+	uint64_t offset = 0;
+	ssize_t got;
+
+	while ((got = mf_sys.pread(proc.maps, text, sizeof(text), offset)) >
+	       0) {
+		offset += (uint64_t)got;
+		for (ssize_t i = 0; i < got; i++) {
+			if (text[i] != '\n') {
+				if (n < sizeof(line) - 1)
+					line[n++] = text[i];
+				continue;
+			}
+			line[n] = '\0';
+			n = 0;
+			parse_line(line, ret);
+			if (ret->end > addr)
+				return 0;
+		}
+	}
+	return got < 0 ? (int)got : -ENOENT;
+}
+
+int mf_proc_vma(uintptr_t addr, struct mf_proc_vma *ret)
+{
+	int r = query_vma(addr, ret);
+
+	return r == -ENOTTY || r == -EINVAL ? read_vma(addr, ret) : r;
+}
+
+/* Open */
 
 /* A descriptor where a program does not expect one. */
 static int open_high(const char *path, int flags)
@@ -141,25 +234,6 @@ static int open_high(const char *path, int flags)
 		return fd;
 	(void)mf_sys.close(fd);
 	return high;
-}
-
-/* Markers on private and on shared memory, and pagemap tells of them. */
-static int try_marker(int type)
-{
-	size_t size = page_size();
-	struct mf_proc_vma vma;
-	void *page;
-	int r = mf_sys.mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    type | MAP_ANONYMOUS, -1, 0, &page);
-
-	if (r < 0)
-		return r;
-	r = mf_sys.madvise(page, size, MADV_GUARD_INSTALL);
-	if (r == 0 && (mf_proc_page((uintptr_t)page) != MF_PROC_GUARD ||
-		       mf_proc_vma((uintptr_t)page, &vma) < 0))
-		r = -EOPNOTSUPP;
-	(void)mf_sys.munmap(page, size);
-	return r == -EINVAL ? -EOPNOTSUPP : r;
 }
 
 static void close_all(void)
@@ -184,6 +258,19 @@ int mf_proc_next_fd(int fd)
 	return next;
 }
 
+/* Not where /proc is somebody else's idea of it. */
+static int try_it(void)
+{
+	struct mf_proc_vma vma;
+	char byte = 1, back = 0;
+
+	if (!mf_proc_present((uintptr_t)&byte) ||
+	    mf_proc_vma((uintptr_t)&byte, &vma) < 0 ||
+	    mf_proc_read((uintptr_t)&byte, &back, 1) < 0 || back != 1)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
 int mf_proc_open(void)
 {
 	int r = 0;
@@ -200,9 +287,7 @@ int mf_proc_open(void)
 			    ? -EMFILE
 			    : -EOPNOTSUPP;
 	if (r == 0)
-		r = try_marker(MAP_PRIVATE);
-	if (r == 0)
-		r = try_marker(MAP_SHARED);
+		r = try_it();
 	if (r < 0)
 		close_all();
 	else

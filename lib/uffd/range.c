@@ -4,23 +4,18 @@
  *
  * Promise: as in range.h.
  * Context: as in range.h.
- *
- * The table is changed under the write lock of the process's mmap_lock, and
- * read under the read lock. What is put into a page nests in that: one page
- * at a time, under install_mutex, because a private page has no access while
- * its bytes come.
  */
 #include "uffd/range.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/mutex.h"
 #include "base/sys.h"
 #include "base/userfaultfd.h"
+#include "mm/mm.h"
+#include "uffd/hide.h"
 #include "uffd/proc.h"
 
 #define RANGES_MAX 1024
@@ -32,8 +27,8 @@
 static struct mf_range ranges[RANGES_MAX]; /* mmap_lock */
 static unsigned n_ranges;		   /* mmap_lock; used ones are below */
 static uint64_t generation;		   /* mmap_lock */
-static struct mf_mutex install_mutex;
 static struct mf_mutex change_mutex; /* one who changes ranges at a time */
+static struct mf_mutex page_mutex;
 
 static size_t page_size(void)
 {
@@ -61,9 +56,29 @@ static void write_unlock(void)
 
 int mf_ranges_start(void)
 {
+	int r;
+
 	if (!mf_slot_self() || !mf_mm_self())
 		return -ENOMEM;
-	return mf_proc_open();
+	r = mf_proc_open();
+	if (r == 0)
+		mf_hide_start();
+	return r;
+}
+
+uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr)
+{
+	return &range->state[(addr - range->start) / page_size()];
+}
+
+void mf_range_lock_pages(void)
+{
+	mf_mutex_lock(&page_mutex, MF_RANK_CHUNK);
+}
+
+void mf_range_unlock_pages(void)
+{
+	mf_mutex_unlock(&page_mutex, MF_RANK_CHUNK);
 }
 
 struct mf_range *mf_range_find(uintptr_t addr)
@@ -91,109 +106,109 @@ bool mf_range_has(uintptr_t start, size_t len)
 	return range;
 }
 
-/* Poison */
+/* What is missing */
 
-static uint8_t *poison_of(const struct mf_range *range, uintptr_t addr,
-			  uint8_t *ret_bit)
+/*
+ * A page that only minor faults are announced for is hidden also while its
+ * file has none: somebody may put it there.
+ */
+static bool is_hidden_in(const struct mf_range *range, uint8_t state,
+			 uint64_t word, bool cached)
 {
-	size_t page = (addr - range->poison_base) / page_size();
+	uint64_t wanted = UFFDIO_REGISTER_MODE_MISSING;
 
-	*ret_bit = (uint8_t)(1U << page % 8);
-	return &range->poison[page / 8];
+	if (range->shared)
+		wanted = UFFDIO_REGISTER_MODE_MINOR | (cached ? 0 : wanted);
+	if (!(state & MF_STATE_HIDDEN) &&
+	    (state & MF_STATE_INSTALLED || mf_proc_has(word)))
+		return false;
+	return range->mode & wanted;
 }
 
-static bool is_poisoned(const struct mf_range *range, uintptr_t addr)
+/*
+ * The kernel knows better than our note: the program may have mapped something
+ * else there since. A marker shows as swapped out.
+ */
+static uint8_t true_state(const struct mf_range *range, uint8_t state,
+			  uint64_t word)
 {
-	uint8_t bit, *byte = poison_of(range, addr, &bit);
-
-	return mf_load_acquire(byte) & bit;
+	if (!(state & MF_STATE_HIDDEN))
+		return state;
+	if (word & MF_PROC_PRESENT)
+		return 0;
+	return range->hider->install && !mf_proc_has(word) ? 0 : state;
 }
 
-/* Under install_mutex. */
-static void set_poison(struct mf_range *range, uintptr_t addr, bool set)
+/* All of the pages go from hidden to not hidden or back. */
+static int turn(struct mf_range *range, uintptr_t start, uintptr_t end)
 {
-	uint8_t bit, *byte = poison_of(range, addr, &bit);
-
-	if (set)
-		(void)mf_fetch_or(byte, bit);
-	else if (*byte & bit)
-		(void)mf_fetch_and(byte, (uint8_t)~bit);
-}
-
-static int new_poison(struct mf_range *range)
-{
-	void *bits;
 	int r;
 
-	range->poison_base = range->start;
-	range->poison_size = range->len / page_size() / 8 + 1;
-	r = mf_sys.mmap(NULL, range->poison_size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
-			&bits);
-	if (r == 0)
-		range->poison = bits;
+	if (!(*mf_range_state(range, start) & MF_STATE_HIDDEN))
+		return mf_hide(range, start, end - start);
+	r = mf_hide_unmark(range, start, end - start);
+	for (uintptr_t at = start; r == 0 && at < end; at += page_size())
+		*mf_range_state(range, at) &= (uint8_t)~MF_STATE_HIDDEN;
 	return r;
 }
 
-/* Hide and show */
-
-/* Hide what is missing of [start, start + len), run by run. */
-static int hide_missing(const struct mf_range *range, uintptr_t start,
-			size_t len)
+static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
 {
-	uintptr_t run = 0, end = start + len;
+	uint64_t words[MF_PROC_PAGES];
+	unsigned char cached[MF_PROC_PAGES] = { 0 };
+	uintptr_t run = 0, end = start + n * page_size();
+	bool run_hidden = false;
 	int r = 0;
 
+	mf_proc_pages(start, n, words);
+	if (range->shared)
+		mf_proc_cached_pages(range->alias + (start - range->start), n,
+				     cached);
 	for (uintptr_t at = start; at <= end && r == 0; at += page_size()) {
-		bool missing = at < end && mf_proc_page(at) == MF_PROC_NONE &&
-			       !(range->shared &&
-				 !(range->mode & UFFDIO_REGISTER_MODE_MINOR) &&
-				 mf_proc_cached(range->alias +
-						(at - range->start)));
+		size_t i = (at - start) / page_size();
+		bool turns = false, hidden = false;
 
-		if (missing && !run)
+		if (at < end) {
+			uint8_t *state = mf_range_state(range, at);
+
+			*state = true_state(range, *state, words[i]);
+			hidden = *state & MF_STATE_HIDDEN;
+			turns = !(*state & MF_STATE_POISON) &&
+				hidden != is_hidden_in(range, *state, words[i],
+						       cached[i] & 1);
+		}
+		if (run && (!turns || hidden != run_hidden)) {
+			r = turn(range, run, at);
+			run = 0;
+		}
+		if (turns && !run) {
 			run = at;
-		if (missing || !run)
-			continue;
-		r = mf_sys.madvise((void *)run, at - run, MADV_GUARD_INSTALL);
-		run = 0;
+			run_hidden = hidden;
+		}
 	}
 	return r;
 }
 
 /*
- * Show what was hidden, but for poison, which outlives its registration. The
- * program may have unmapped it: a page of something else has no marker, and is
- * left alone. Returns whether there is poison.
+ * Hide what is to be hidden in this mode, and nothing else. Meanwhile nobody
+ * gets at it: what a thread wrote to a page after we saw it missing would be
+ * lost.
  */
-static bool show_all(const struct mf_range *range)
+static int settle(struct mf_range *range, uintptr_t start, size_t len)
 {
-	bool poison = false;
+	uintptr_t end = start + len;
+	int r = mf_hide_close(range, start, len), back;
 
-	for (uintptr_t at = range->start; at < range->start + range->len;
-	     at += page_size()) {
-		if (mf_proc_page(at) != MF_PROC_GUARD)
-			continue;
-		if (is_poisoned(range, at))
-			poison = true;
-		else
-			(void)mf_sys.madvise((void *)at, page_size(),
-					     MADV_GUARD_REMOVE);
+	for (uintptr_t at = start; at < end && r == 0;) {
+		size_t n = (end - at) / page_size();
+
+		if (n > MF_PROC_PAGES)
+			n = MF_PROC_PAGES;
+		r = settle_some(range, at, n);
+		at += n * page_size();
 	}
-	return poison;
-}
-
-static int show_page(struct mf_range *range, uintptr_t addr)
-{
-	int r = mf_sys.madvise((void *)addr, page_size(), MADV_GUARD_REMOVE);
-
-	if (r == 0)
-		set_poison(range, addr, false);
-	/* So that the kernel says it is there, as it would have done. */
-	if (r == 0)
-		(void)mf_sys.madvise((void *)addr, page_size(),
-				     MADV_POPULATE_READ);
-	return r;
+	back = mf_hide_open(range, start, len);
+	return r < 0 ? r : back;
 }
 
 /* Register */
@@ -247,31 +262,46 @@ static int check(uint32_t owner, uintptr_t start, size_t len, uint64_t mode)
 /* All traces of a range, but for what is hidden. */
 static void forget(struct mf_range *range)
 {
-	uint8_t *poison = range->poison;
+	void *states = range->states;
 
 	if (range->alias)
 		(void)mf_sys.munmap((void *)range->alias, range->len);
 	range->len = 0;
-	range->poison = NULL;
+	range->states = NULL;
 	for (unsigned i = 0; i < n_ranges; i++)
-		if (ranges[i].poison == poison)
+		if (ranges[i].states == states)
 			return; /* another piece still has it */
-	(void)mf_sys.munmap(poison, range->poison_size);
+	(void)mf_sys.munmap(states, range->states_size);
 }
 
-/* Poison is where there is a marker; else somebody has dropped the page. */
-static bool drop_stale_poison(struct mf_range *range)
+static bool is_gone(const struct mf_range *range, uintptr_t addr)
+{
+	struct mf_proc_vma vma;
+
+	if (range->hider->install)
+		return !mf_proc_present(addr);
+	return mf_proc_vma(addr, &vma) < 0 || vma.start > addr ||
+	       vma.prot != PROT_NONE;
+}
+
+/*
+ * Poison outlives its registration, but not its page: when the kernel has
+ * nothing or something else there, it is no more. Whether any is left.
+ */
+static bool keep_poison(struct mf_range *range)
 {
 	bool left = false;
 
 	for (uintptr_t at = range->start; at < range->start + range->len;
 	     at += page_size()) {
-		if (!is_poisoned(range, at))
+		uint8_t *state = mf_range_state(range, at);
+
+		if (!(*state & MF_STATE_POISON))
 			continue;
-		if (mf_proc_page(at) == MF_PROC_GUARD)
-			left = true;
+		if (is_gone(range, at))
+			*state = 0;
 		else
-			set_poison(range, at, false);
+			left = true;
 	}
 	return left;
 }
@@ -284,7 +314,7 @@ static struct mf_range *free_entry(void)
 	if (n_ranges < RANGES_MAX)
 		return &ranges[n_ranges++];
 	for (unsigned i = 0; i < n_ranges; i++) {
-		if (ranges[i].owner || drop_stale_poison(&ranges[i]))
+		if (ranges[i].owner || keep_poison(&ranges[i]))
 			continue;
 		forget(&ranges[i]);
 		return &ranges[i];
@@ -292,38 +322,68 @@ static struct mf_range *free_entry(void)
 	return NULL;
 }
 
+static int new_states(struct mf_range *range)
+{
+	int r;
+
+	range->states_size = range->len / page_size();
+	r = mf_sys.mmap(NULL, range->states_size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+			&range->states);
+	if (r == 0)
+		range->state = range->states;
+	return r;
+}
+
+/* Locked memory and some others take no markers. */
+static int settle_new(struct mf_range *range)
+{
+	int r;
+
+	range->hider = mf_hide_best(range->shared);
+	r = settle(range, range->start, range->len);
+	if (r == -EINVAL && range->hider == &mf_hide_guard) {
+		(void)mf_hide_end(range);
+		range->hider = &mf_hide_mprotect;
+		r = settle(range, range->start, range->len);
+	}
+	if (r == 0)
+		return 0;
+	(void)mf_hide_end(range);
+	(void)mf_sys.mprotect((void *)range->start, range->len, range->prot);
+	return r;
+}
+
 /* A new range of what is not registered yet of one mapping. */
-static int add(uint32_t owner, uintptr_t start, size_t len, uint64_t mode,
+static int add(const struct mf_range *like, uintptr_t start, size_t len,
 	       const struct mf_proc_vma *vma)
 {
 	struct mf_range *entry = free_entry();
-	struct mf_range range = {
-		.start = start,
-		.len = len,
-		.owner = owner,
-		.epoch = mf_fork_generation(),
-		.mode = mode,
-		.shared = vma->kind == MF_PROC_SHARED,
-		.inode = vma->inode,
-		.offset = vma->offset + (start - vma->start),
-		.generation = ++generation,
-	};
-	int r = entry ? new_poison(&range) : -ENOMEM;
+	struct mf_range range = *like;
+	int r;
 
+	if (!entry)
+		return -ENOMEM;
+	range.start = start;
+	range.len = len;
+	range.prot = vma->prot;
+	range.shared = vma->kind == MF_PROC_SHARED;
+	range.inode = vma->inode;
+	range.offset = vma->offset + (start - vma->start);
+	range.generation = ++generation;
+	r = new_states(&range);
 	if (r < 0)
 		return r;
 	r = range.shared ? make_alias(&range) : 0;
 	if (r == 0)
-		r = hide_missing(&range, start, len);
+		r = settle_new(&range);
 	if (r == 0) {
 		*entry = range;
 		return 0;
 	}
-	/* Locked memory, huge pages, and others that take no markers. */
-	(void)show_all(&range);
 	if (range.alias)
 		(void)mf_sys.munmap((void *)range.alias, len);
-	(void)mf_sys.munmap(range.poison, range.poison_size);
+	(void)mf_sys.munmap(range.states, range.states_size);
 	return r;
 }
 
@@ -337,21 +397,31 @@ static bool is_same(const struct mf_range *range, const struct mf_proc_vma *vma)
 		range->offset + vma->start == vma->offset + range->start);
 }
 
-/* A range is there already: all of these modes, or these instead. */
-static int change_mode(struct mf_range *range, uint32_t owner, uint64_t mode)
+/* Then what is opened next may be written to. */
+static void drop_marks(struct mf_range *range)
 {
-	(void)drop_stale_poison(range);
-	range->owner = owner;
-	if ((range->mode & mode) == mode)
-		return hide_missing(range, range->start, range->len);
-	range->mode = mode;
-	range->generation = ++generation;
-	(void)show_all(range);
-	return hide_missing(range, range->start, range->len);
+	for (size_t i = 0; i < range->len / page_size(); i++)
+		range->state[i] &= (uint8_t)~MF_STATE_WP;
 }
 
-static int register_vma(uint32_t owner, uintptr_t start, uintptr_t end,
-			uint64_t mode, const struct mf_proc_vma *vma)
+/* A range is there already: all of these modes, or these instead. */
+static int change_mode(struct mf_range *range, const struct mf_range *like)
+{
+	range->owner = like->owner;
+	range->features = like->features;
+	if ((range->mode & like->mode) != like->mode) {
+		range->mode = like->mode;
+		range->generation = ++generation;
+	}
+	if (!(range->mode & UFFDIO_REGISTER_MODE_WP))
+		drop_marks(range);
+	return settle(range, range->start, range->len);
+}
+
+/* *ret_end: how far it came; a range there may be longer than the mapping. */
+static int register_vma(const struct mf_range *like, uintptr_t start,
+			uintptr_t end, const struct mf_proc_vma *vma,
+			uintptr_t *ret_end)
 {
 	int r = 0;
 
@@ -365,16 +435,17 @@ static int register_vma(uint32_t owner, uintptr_t start, uintptr_t end,
 		}
 		if (range) {
 			next = range->start + range->len;
-			r = change_mode(range, owner, mode);
+			r = change_mode(range, like);
 		} else {
 			for (unsigned i = 0; i < n_ranges; i++)
 				if (ranges[i].len && ranges[i].start > start &&
 				    ranges[i].start < next)
 					next = ranges[i].start;
-			r = add(owner, start, next - start, mode, vma);
+			r = add(like, start, next - start, vma);
 		}
 		start = next;
 	}
+	*ret_end = start;
 	return r;
 }
 
@@ -382,9 +453,15 @@ static int register_vma(uint32_t owner, uintptr_t start, uintptr_t end,
 static void forget_ghosts(uintptr_t start, size_t len);
 static int split_at(uintptr_t addr);
 
-int mf_range_register(uint32_t owner, uintptr_t start, size_t len,
-		      uint64_t mode, uint64_t *ret_ioctls)
+int mf_range_register(uint32_t owner, uint64_t features, uintptr_t start,
+		      size_t len, uint64_t mode, uint64_t *ret_ioctls)
 {
+	const struct mf_range like = {
+		.owner = owner,
+		.epoch = mf_fork_generation(),
+		.mode = mode,
+		.features = features,
+	};
 	struct mf_proc_vma vma;
 	uintptr_t at = start, end = start + len;
 	int r;
@@ -398,9 +475,8 @@ int mf_range_register(uint32_t owner, uintptr_t start, size_t len,
 		r = split_at(end);
 	while (r == 0 && at < end && mf_proc_vma(at, &vma) == 0 &&
 	       vma.start < end) {
-		r = register_vma(owner, vma.start > at ? vma.start : at,
-				 vma.end < end ? vma.end : end, mode, &vma);
-		at = vma.end;
+		r = register_vma(&like, vma.start > at ? vma.start : at,
+				 vma.end < end ? vma.end : end, &vma, &at);
 	}
 	write_unlock();
 	if (r < 0)
@@ -408,6 +484,8 @@ int mf_range_register(uint32_t owner, uintptr_t start, size_t len,
 	*ret_ioctls = BASIC_IOCTLS;
 	if (mode & UFFDIO_REGISTER_MODE_MINOR)
 		*ret_ioctls |= 1ULL << _UFFDIO_CONTINUE;
+	if (mode & UFFDIO_REGISTER_MODE_WP)
+		*ret_ioctls |= 1ULL << _UFFDIO_WRITEPROTECT;
 	return 0;
 }
 
@@ -426,6 +504,7 @@ static int split_at(uintptr_t addr)
 	right->start = addr;
 	right->len = range->start + range->len - addr;
 	right->offset = range->offset + (addr - range->start);
+	right->state = mf_range_state(range, addr);
 	if (range->alias)
 		right->alias = range->alias + (addr - range->start);
 	range->len = addr - range->start;
@@ -434,7 +513,7 @@ static int split_at(uintptr_t addr)
 
 static void remove_range(struct mf_range *range)
 {
-	if (range->epoch == mf_fork_generation() && show_all(range)) {
+	if (range->epoch == mf_fork_generation() && mf_hide_end(range)) {
 		range->owner = 0;
 		range->mode = 0;
 	} else {
@@ -457,6 +536,8 @@ static void forget_ghosts(uintptr_t start, size_t len)
 		    mf_proc_vma(range->start, &vma) < 0 ||
 		    vma.start >= range->start + range->len)
 			remove_range(range);
+		else
+			(void)keep_poison(range);
 	}
 }
 
@@ -516,172 +597,9 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
 		range->owner = child_of(range->owner);
 		range->epoch = mf_fork_generation();
 		range->generation = ++generation;
+		(void)mf_hide_repair(range);
 		if (!range->owner)
 			remove_range(range);
 	}
 	write_unlock();
-}
-
-/* Faults */
-
-static bool allowed(const struct mf_proc_vma *vma, enum mf_access access)
-{
-	int want = access == MF_ACCESS_WRITE  ? PROT_WRITE
-		   : access == MF_ACCESS_EXEC ? PROT_EXEC
-					      : PROT_READ;
-
-	return vma->prot & want;
-}
-
-/* A child of fork() has markers and no registration: as the kernel's. */
-static enum mf_range_fault look_in_child(struct mf_range *range, uintptr_t addr)
-{
-	if (is_poisoned(range, addr))
-		return MF_RANGE_POISON;
-	return mf_sys.madvise((void *)addr, page_size(), MADV_GUARD_REMOVE) == 0
-		       ? MF_RANGE_RETRY
-		       : MF_RANGE_FOREIGN;
-}
-
-/*
- * Under install_mutex: a private page that is being put in has no access, and
- * a shared one is in the file before its bytes are.
- */
-static enum mf_range_fault look(struct mf_range *range, uintptr_t addr,
-				enum mf_access access, bool hidden)
-{
-	uintptr_t page = addr & ~(page_size() - 1);
-	struct mf_proc_vma vma;
-	bool cached;
-
-	if (!hidden || mf_proc_page(page) != MF_PROC_GUARD)
-		return mf_proc_vma(addr, &vma) == 0 && vma.start <= addr &&
-				       allowed(&vma, access)
-			       ? MF_RANGE_RETRY
-			       : MF_RANGE_FOREIGN;
-	if (is_poisoned(range, page))
-		return MF_RANGE_POISON;
-	cached = range->shared &&
-		 mf_proc_cached(range->alias + (page - range->start));
-	if (!cached && range->mode & UFFDIO_REGISTER_MODE_MISSING)
-		return MF_RANGE_MISSING;
-	if (cached && range->mode & UFFDIO_REGISTER_MODE_MINOR)
-		return MF_RANGE_MINOR;
-	/* The file has it by now, or nobody wants to hear of it. */
-	return show_page(range, page) == 0 ? MF_RANGE_RETRY : MF_RANGE_FOREIGN;
-}
-
-enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
-				  enum mf_access access, bool hidden)
-{
-	enum mf_range_fault found;
-
-	if (range->epoch != mf_fork_generation())
-		return hidden ? look_in_child(range, addr & ~(page_size() - 1))
-			      : MF_RANGE_FOREIGN;
-	mf_mutex_lock(&install_mutex, MF_RANK_CHUNK);
-	found = look(range, addr, access, hidden);
-	mf_mutex_unlock(&install_mutex, MF_RANK_CHUNK);
-	return found;
-}
-
-/* Put in */
-
-/*
- * Private memory has no second mapping. So nobody has access while it is
- * filled through /proc, which needs none; the kernel joins the mapping again
- * afterwards.
- */
-static int put_private(uintptr_t addr, const void *bytes)
-{
-	struct mf_proc_vma vma;
-	int r, back;
-
-	if (mf_proc_vma(addr, &vma) < 0 || vma.start > addr)
-		return -ENOENT;
-	r = mf_sys.mprotect((void *)addr, page_size(), PROT_NONE);
-	if (r < 0)
-		return r;
-	r = mf_sys.madvise((void *)addr, page_size(), MADV_GUARD_REMOVE);
-	if (r == 0)
-		r = mf_proc_write(addr, bytes, page_size());
-	if (r < 0)
-		(void)mf_sys.madvise((void *)addr, page_size(),
-				     MADV_GUARD_INSTALL);
-	back = mf_sys.mprotect((void *)addr, page_size(), vma.prot);
-	return r < 0 ? r : back;
-}
-
-int mf_range_put(struct mf_range *range, uintptr_t addr, const void *bytes)
-{
-	uintptr_t alias = range->alias + (addr - range->start);
-	int r = 0;
-
-	mf_mutex_lock(&install_mutex, MF_RANK_CHUNK);
-	if (range->shared ? mf_proc_cached(alias)
-			  : mf_proc_page(addr) == MF_PROC_PRESENT)
-		r = -EEXIST;
-	if (r == 0 && range->shared) {
-		memcpy((void *)alias, bytes, page_size());
-		r = show_page(range, addr);
-	} else if (r == 0) {
-		r = put_private(addr, bytes);
-		if (r == 0)
-			set_poison(range, addr, false);
-	}
-	mf_mutex_unlock(&install_mutex, MF_RANK_CHUNK);
-	return r;
-}
-
-int mf_range_zero(struct mf_range *range, uintptr_t addr)
-{
-	uintptr_t alias = range->alias + (addr - range->start);
-	int r = 0;
-
-	mf_mutex_lock(&install_mutex, MF_RANK_CHUNK);
-	/* Private memory gets the page of zeros, but not in a poisoned place */
-	if (range->shared ? mf_proc_cached(alias)
-			  : mf_proc_page(addr) == MF_PROC_PRESENT ||
-				    is_poisoned(range, addr))
-		r = -EEXIST;
-	if (r == 0 && range->shared)
-		r = mf_sys.madvise((void *)alias, page_size(),
-				   MADV_POPULATE_WRITE);
-	if (r == 0)
-		r = show_page(range, addr);
-	mf_mutex_unlock(&install_mutex, MF_RANK_CHUNK);
-	return r;
-}
-
-int mf_range_continue(struct mf_range *range, uintptr_t addr)
-{
-	int r = 0;
-
-	if (!range->shared)
-		return -EINVAL;
-	mf_mutex_lock(&install_mutex, MF_RANK_CHUNK);
-	if (!mf_proc_cached(range->alias + (addr - range->start)))
-		r = -EFAULT;
-	else if (mf_proc_page(addr) == MF_PROC_PRESENT)
-		r = -EEXIST;
-	if (r == 0)
-		r = show_page(range, addr);
-	mf_mutex_unlock(&install_mutex, MF_RANK_CHUNK);
-	return r;
-}
-
-int mf_range_poison(struct mf_range *range, uintptr_t addr)
-{
-	int r = 0;
-
-	mf_mutex_lock(&install_mutex, MF_RANK_CHUNK);
-	if (mf_proc_page(addr) == MF_PROC_PRESENT || is_poisoned(range, addr))
-		r = -EEXIST;
-	if (r == 0)
-		r = mf_sys.madvise((void *)addr, page_size(),
-				   MADV_GUARD_INSTALL);
-	if (r == 0)
-		set_poison(range, addr, true);
-	mf_mutex_unlock(&install_mutex, MF_RANK_CHUNK);
-	return r;
 }

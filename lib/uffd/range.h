@@ -2,25 +2,36 @@
 /*
  * range.h - memory of the program's own whose missing pages are announced.
  *
- * Promise: pages that are there when a range is registered stay there; a page
- * that is put in is seen whole or not at all, by this process.
+ * Promise: pages that are there when a range is registered stay there.
  * Context: register, unregister and drop: not in a signal handler. The rest:
  * any.
  *
- * A missing page is hidden by a guard marker, and what is there is asked of
- * the kernel, by /proc/self/pagemap: nothing is kept that could be wrong. How
- * bytes get in without being seen half done depends on the memory:
- *
- *   private, anonymous  through /proc/self/mem, while nobody has access
- *   shared              through a second mapping, made by mremap() of size 0
+ * The table is changed under the write lock of the process's mmap_lock, and
+ * read under the read lock. What is put into a page, and what a page is, nests
+ * in that: under mf_range_lock_pages().
  */
 #ifndef MF_UFFD_RANGE_H
 #define MF_UFFD_RANGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "fault/fault.h"
+/*
+ * What we made of a page. Whether one that is not hidden is there, the kernel
+ * says; one that is hidden is missing here (the file of a shared one may have
+ * it).
+ */
+enum {
+	MF_STATE_HIDDEN = 0x1,
+	MF_STATE_POISON = 0x2, /* hidden for good: an error */
+	MF_STATE_WP = 0x4,     /* a write is announced */
+	/* Put in by us: it counts as there before anybody has touched it. */
+	MF_STATE_INSTALLED = 0x8,
+	MF_STATE_READ_ONLY = 0x10, /* how it is mapped, below a marker, too */
+};
+
+struct mf_hider;
 
 struct mf_range {
 	uintptr_t start;
@@ -29,21 +40,25 @@ struct mf_range {
 	uint32_t owner;	     /* who registered it; 0: only poison is left */
 	uint32_t epoch;	     /* the process that did */
 	uint64_t mode;	     /* UFFDIO_REGISTER_MODE_* */
+	uint64_t features;   /* UFFD_FEATURE_* of the owner */
+	int prot;	     /* the program's, at registration */
 	bool shared;
-	uintptr_t alias;	/* of start, where shared */
-	uint64_t inode, offset; /* what is at start, where shared */
-	/* A bit per page from poison_base on, shared with who was split off. */
-	uint8_t *poison;
-	uintptr_t poison_base;
-	size_t poison_size;
+	const struct mf_hider *hider;
+	uintptr_t alias; /* of start, where shared */
+	uint64_t inode;	 /* of what is mapped, where shared */
+	uint64_t offset; /* of start in that */
+	uint8_t *state;	 /* of the page at start; page lock */
+	/* Where states are, shared with who was split off. */
+	void *states;
+	size_t states_size;
 };
 
-/* 0, or why nothing of this works here: /proc, or guard markers. */
+/* 0, or why nothing of this works here: /proc. */
 int mf_ranges_start(void);
 
 /* As UFFDIO_REGISTER; *ret_ioctls as there. */
-int mf_range_register(uint32_t owner, uintptr_t start, size_t len,
-		      uint64_t mode, uint64_t *ret_ioctls);
+int mf_range_register(uint32_t owner, uint64_t features, uintptr_t start,
+		      size_t len, uint64_t mode, uint64_t *ret_ioctls);
 /* As UFFDIO_UNREGISTER, without the wake-up. */
 int mf_range_unregister(uint32_t owner, uintptr_t start, size_t len);
 /* All that the owner has. */
@@ -69,24 +84,10 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner));
 struct mf_range *mf_range_find(uintptr_t addr);
 bool mf_range_has(uintptr_t start, size_t len);
 
-/* Under the read lock: what a fault at addr, in the range, is. */
-enum mf_range_fault {
-	MF_RANGE_RETRY,	  /* none any more */
-	MF_RANGE_FOREIGN, /* not our doing */
-	MF_RANGE_POISON,
-	MF_RANGE_MISSING,
-	MF_RANGE_MINOR,
-};
-enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
-				  enum mf_access access, bool hidden);
+uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr);
 
-/*
- * Under the read lock, one page in the range: as the ioctls of the same name,
- * -errno where these store it. put: from a page of ours that does not fault.
- */
-int mf_range_put(struct mf_range *range, uintptr_t addr, const void *bytes);
-int mf_range_zero(struct mf_range *range, uintptr_t addr);
-int mf_range_continue(struct mf_range *range, uintptr_t addr);
-int mf_range_poison(struct mf_range *range, uintptr_t addr);
+/* Under the read lock. A leaf: nothing is waited for, nothing faults. */
+void mf_range_lock_pages(void);
+void mf_range_unlock_pages(void);
 
 #endif

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "fault/signal.h"
+#include "uffd/look.h"
 #include "uffd/queue.h"
-#include "uffd/range.h"
 #include "uffd/table.h"
 
 static size_t page_size(void)
@@ -24,7 +24,8 @@ static size_t page_size(void)
 /* Faults */
 
 static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
-			 uintptr_t addr, enum mf_access access, bool minor)
+			 uintptr_t addr, enum mf_access access,
+			 enum mf_range_fault what)
 {
 	*ret = (struct uffd_msg){ .event = UFFD_EVENT_PAGEFAULT };
 	ret->arg.pagefault.address = addr;
@@ -32,8 +33,10 @@ static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
 		ret->arg.pagefault.address &= ~((uint64_t)page_size() - 1);
 	if (access == MF_ACCESS_WRITE)
 		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_WRITE;
-	if (minor)
+	if (what == MF_RANGE_MINOR)
 		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_MINOR;
+	if (what == MF_RANGE_WP)
+		ret->arg.pagefault.flags |= UFFD_PAGEFAULT_FLAG_WP;
 	if (uffd->features & UFFD_FEATURE_THREAD_ID)
 		ret->arg.pagefault.feat.ptid = (uint32_t)mf_syscall(
 			SYS_gettid, 0, 0, 0, 0, 0, 0);
@@ -45,7 +48,7 @@ static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
  */
 static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 			 const struct mf_uffd *uffd, uintptr_t addr,
-			 enum mf_access access, bool minor,
+			 enum mf_access access, enum mf_range_fault what,
 			 const sigset_t *mask)
 {
 	enum mf_range_fault now = MF_RANGE_RETRY;
@@ -53,16 +56,16 @@ static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 	struct mf_waiter *waiter;
 	struct mf_range *range;
 
-	fill_message(&message, uffd, addr, access, minor);
+	fill_message(&message, uffd, addr, access, what);
 	waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
 	if (!waiter)
 		return -EFAULT;
 	mf_mm_read_lock(mm, me);
 	range = mf_range_find(addr);
 	if (range && range->owner == uffd->owner)
-		now = mf_range_look(range, addr, access, true);
+		now = mf_range_look(range, addr, access);
 	mf_mm_read_unlock(mm, me);
-	if (now == (minor ? MF_RANGE_MINOR : MF_RANGE_MISSING))
+	if (now == what)
 		mf_queue_wait(waiter, mask);
 	else
 		mf_queue_remove(waiter);
@@ -86,7 +89,9 @@ static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
 	range = mf_range_find(addr);
 	if (range) {
 		owner = range->owner;
-		what = mf_range_look(range, addr, access, hidden);
+		what = mf_range_look(range, addr, access);
+	} else if (!hidden && mf_range_was_closed(addr, access)) {
+		what = MF_RANGE_RETRY;
 	}
 	mf_mm_read_unlock(mm, me);
 	if (what == MF_RANGE_RETRY)
@@ -97,8 +102,7 @@ static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
 		return -ENOENT;
 	if (uffd.features & UFFD_FEATURE_SIGBUS)
 		return -EFAULT;
-	return wait_for_page(mm, me, &uffd, addr, access,
-			     what == MF_RANGE_MINOR, mask);
+	return wait_for_page(mm, me, &uffd, addr, access, what, mask);
 }
 
 void mf_uffd_catch_faults(void)
@@ -140,7 +144,7 @@ static int touch_page(uintptr_t addr, enum mf_access access)
 		range = mf_range_find(addr);
 		if (range) {
 			owner = range->owner;
-			what = mf_range_look(range, addr, access, true);
+			what = mf_range_look(range, addr, access);
 		}
 		mf_mm_read_unlock(mf_mm_self(), mf_slot_self());
 		if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN)
@@ -152,7 +156,7 @@ static int touch_page(uintptr_t addr, enum mf_access access)
 			return -EFAULT;
 		mf_signals_block();
 		(void)wait_for_page(mf_mm_self(), mf_slot_self(), &uffd, addr,
-				    access, what == MF_RANGE_MINOR, &all);
+				    access, what, &all);
 		mf_signals_restore();
 	}
 }

@@ -18,15 +18,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sync.h"
+#include "base/sys.h"
 #include "harness/harness.h"
 #include "mfill.h"
+#include "uffd/protect.h"
 
 /* What mfill offers: more bits of the kernel's are not compared. */
-#define OFFERED                                              \
-	(UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_SIGBUS |  \
-	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MINOR_SHMEM | \
-	 UFFD_FEATURE_EXACT_ADDRESS | UFFD_FEATURE_POISON)
-#define NOT_OFFERED (1ULL << _UFFDIO_MOVE | 1ULL << _UFFDIO_WRITEPROTECT)
+#define OFFERED                                                          \
+	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_MISSING_SHMEM |   \
+	 UFFD_FEATURE_SIGBUS | UFFD_FEATURE_THREAD_ID |                  \
+	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_EXACT_ADDRESS |         \
+	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED | \
+	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC)
+#define NOT_OFFERED (1ULL << _UFFDIO_MOVE)
 
 const char *const memory_names[] = { "private", "shared", "memfd" };
 
@@ -52,16 +57,56 @@ static ssize_t kernel_read(int fd, void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* Bit 57 of what the kernel says of a page. */
+static bool kernel_is_wp(uintptr_t addr)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t word = 0;
+
+	ck_assert_int_eq(pread(fd, &word, 8, (off_t)(addr / page * 8)), 8);
+	close(fd);
+	return word >> 57 & 1;
+}
+
 static int kernel_close(int fd)
 {
 	return result_of(close(fd));
 }
 
-const struct implementation kernel = { "kernel", kernel_open, kernel_ioctl,
-				       kernel_read, kernel_close };
-const struct implementation mfill = { "mfill", mfill_uffd_open,
+const struct implementation kernel = {
+	"kernel",    kernel_open,  kernel_ioctl,
+	kernel_read, kernel_close, kernel_is_wp
+};
+const struct implementation mfill = { "mfill",		mfill_uffd_open,
 				      mfill_uffd_ioctl, mfill_uffd_read,
-				      mfill_uffd_close };
+				      mfill_uffd_close, mf_uffd_is_wp };
+
+/* What an old kernel lacks. */
+
+static struct mf_sys real;
+
+static int no_guards(void *addr, size_t len, int advice)
+{
+	return advice == MADV_GUARD_INSTALL || advice == MADV_GUARD_REMOVE
+		       ? -EINVAL
+		       : real.madvise(addr, len, advice);
+}
+
+static int no_queries(int fd, unsigned long request, void *arg)
+{
+	(void)fd;
+	(void)request;
+	(void)arg;
+	return -ENOTTY;
+}
+
+void force_old_kernel(void)
+{
+	real = mf_sys;
+	mf_sys.madvise = no_guards;
+	mf_sys.ioctl = no_queries;
+}
 
 void say(struct run *run, const char *format, ...)
 {
@@ -276,6 +321,26 @@ void do_poison(struct run *run, int page, int n, uint64_t mode)
 	do_fill(run, "poison", UFFDIO_POISON, page, n, mode);
 }
 
+void do_protect(struct run *run, int page, int n, uint64_t mode)
+{
+	struct uffdio_writeprotect args = {
+		.range = { at(run, page), (uint64_t)n * run->page },
+		.mode = mode,
+	};
+
+	say(run, "protect %d+%d mode %llu: %s\n", page, n,
+	    (unsigned long long)mode,
+	    name_of(run->who->ioctl(run->fd, UFFDIO_WRITEPROTECT, &args)));
+}
+
+void do_marks(struct run *run)
+{
+	say(run, "marks: ");
+	for (int i = 0; i < PAGES; i++)
+		say(run, "%d", run->who->is_wp((uintptr_t)at(run, i)));
+	say(run, "\n");
+}
+
 static void touch(struct run *run, const char *what, char *byte, int page,
 		  bool write)
 {
@@ -324,4 +389,68 @@ void do_poll(struct run *run)
 	int n = poll(&wanted, 1, 0);
 
 	say(run, "poll: %d %x\n", n, (unsigned)wanted.revents);
+}
+
+/* Threads */
+
+static void *touch_byte(void *arg)
+{
+	struct toucher *toucher = arg;
+
+	mf_store_release(&toucher->tid, (uint32_t)gettid());
+	if (toucher->write)
+		*toucher->byte = 42;
+	toucher->saw = *toucher->byte;
+	mf_store_release(&toucher->done, 1);
+	return NULL;
+}
+
+/* In the queue before the next one. */
+static void wait_until_it_sleeps(struct toucher *toucher)
+{
+	char path[64], line[256] = "";
+
+	for (int i = 0; i < 2000 && !mf_load_acquire(&toucher->done); i++) {
+		uint32_t tid = mf_load_acquire(&toucher->tid);
+		const char *end;
+		FILE *stat;
+
+		usleep(1000);
+		snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
+		stat = tid ? fopen(path, "re") : NULL;
+		if (!stat)
+			continue;
+		end = fgets(line, sizeof(line), stat) ? strrchr(line, ')')
+						      : NULL;
+		fclose(stat);
+		/* Not just once: it may have slept for a lock. */
+		if (!end || end[2] != 'S')
+			toucher->slept = 0;
+		else if (++toucher->slept == 5)
+			return;
+	}
+}
+
+void do_start(struct toucher *toucher, struct run *run, int page, bool write)
+{
+	*toucher = (struct toucher){
+		.byte = run->area + (size_t)page * run->page + 100,
+		.write = write,
+	};
+	ck_assert_int_eq(
+		pthread_create(&toucher->id, NULL, touch_byte, toucher), 0);
+	wait_until_it_sleeps(toucher);
+}
+
+void do_wait(struct run *run)
+{
+	struct pollfd wanted = { .fd = run->fd, .events = POLLIN };
+
+	(void)poll(&wanted, 1, 300);
+}
+
+void do_finish(struct toucher *toucher, struct run *run)
+{
+	pthread_join(toucher->id, NULL);
+	say(run, "thread saw %d\n", toucher->saw);
 }

@@ -8,6 +8,7 @@
 #ifndef CONFORM_H
 #define CONFORM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ struct implementation {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	ssize_t (*read)(int fd, void *buf, size_t len);
 	int (*close)(int fd);
+	/* Writes to the page are announced: bit 57 of pagemap. */
+	bool (*is_wp)(uintptr_t addr);
 };
 extern const struct implementation kernel, mfill;
 
@@ -43,6 +46,9 @@ struct run {
 	size_t logged;
 };
 
+/* From now on mfill has no guard markers, and asks in no modern way. */
+void force_old_kernel(void);
+
 /* False: that is refused here. */
 bool run_start(struct run *run, const struct implementation *who,
 	       enum memory memory, int flags);
@@ -59,12 +65,40 @@ void do_copy(struct run *run, int page, int n, uint64_t mode);
 void do_zero(struct run *run, int page, int n, uint64_t mode);
 void do_continue(struct run *run, int page, int n, uint64_t mode);
 void do_poison(struct run *run, int page, int n, uint64_t mode);
+void do_protect(struct run *run, int page, int n, uint64_t mode);
+/* The pages writes to which are announced. */
+void do_marks(struct run *run);
 void do_touch(struct run *run, int page, bool write);
 void do_other(struct run *run, int page, bool write);
 void do_read(struct run *run);
 void do_poll(struct run *run);
+/* A thread that touches a page: in the queue when start returns. */
+struct toucher {
+	pthread_t id;
+	volatile char *byte;
+	bool write;
+	int saw;
+	uint32_t tid, done; /* set by itself */
+	int slept;
+};
+void do_start(struct toucher *toucher, struct run *run, int page, bool write);
+/* Until there is a message. */
+void do_wait(struct run *run);
+void do_finish(struct toucher *toucher, struct run *run);
+
 /* Any ioctl, with a struct whose 8 bytes at result are told. */
 void do_ioctl(struct run *run, const char *name, unsigned long request,
 	      void *arg, size_t result);
+
+/* Rows of the table, in files of their own; the last one has no name. */
+struct conform_case {
+	const char *name;
+	void (*act)(struct run *run);
+};
+#define CASE(name)          \
+	{                   \
+#name, name \
+	}
+extern const struct conform_case protect_cases[];
 
 #endif

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -279,51 +278,17 @@ static void a_child_has_no_registration(struct run *run)
 
 /* With threads */
 
-struct thread {
-	pthread_t id;
-	volatile char *byte;
-	bool write;
-	int saw;
-};
-
-static void *toucher(void *arg)
-{
-	struct thread *thread = arg;
-
-	if (thread->write)
-		*thread->byte = 42;
-	thread->saw = *thread->byte;
-	return NULL;
-}
-
-static void start(struct thread *thread, struct run *run, int page, bool write)
-{
-	*thread = (struct thread){
-		.byte = run->area + (size_t)page * run->page + 100,
-		.write = write,
-	};
-	ck_assert_int_eq(pthread_create(&thread->id, NULL, toucher, thread), 0);
-	/* In the queue before the next one. */
-	usleep(30000);
-}
-
-static void finish(struct thread *thread, struct run *run)
-{
-	pthread_join(thread->id, NULL);
-	say(run, "thread saw %d\n", thread->saw);
-}
-
 static void one_message_for_each_thread_oldest_first(struct run *run)
 {
-	struct thread t[3];
+	struct toucher t[3];
 
 	do_api(run, 0);
 	do_register(run, 0, 8, MISSING);
 	do_read(run);
 	do_poll(run);
-	start(&t[0], run, 3, false);
-	start(&t[1], run, 1, true);
-	start(&t[2], run, 3, false);
+	do_start(&t[0], run, 3, false);
+	do_start(&t[1], run, 1, true);
+	do_start(&t[2], run, 3, false);
 	do_poll(run);
 	do_read(run);
 	do_read(run);
@@ -332,58 +297,58 @@ static void one_message_for_each_thread_oldest_first(struct run *run)
 	do_poll(run);
 	do_copy(run, 0, 4, 0);
 	for (int i = 0; i < 3; i++)
-		finish(&t[i], run);
+		do_finish(&t[i], run);
 }
 
 static void a_message_nobody_read_goes_with_its_fault(struct run *run)
 {
-	struct thread t;
+	struct toucher t;
 
 	do_api(run, UFFD_FEATURE_EXACT_ADDRESS);
 	do_register(run, 0, 8, MISSING);
-	start(&t, run, 2, false);
+	do_start(&t, run, 2, false);
 	do_poll(run);
 	do_copy(run, 2, 1, 0);
-	finish(&t, run);
+	do_finish(&t, run);
 	do_poll(run);
 	do_read(run);
 }
 
 static void who_is_woken_too_early_asks_again(struct run *run)
 {
-	struct thread t;
+	struct toucher t;
 
 	do_api(run, UFFD_FEATURE_EXACT_ADDRESS);
 	do_register(run, 0, 8, MISSING);
-	start(&t, run, 2, true);
+	do_start(&t, run, 2, true);
 	do_read(run);
 	do_wake(run, 0, 2);
-	usleep(30000);
+	do_wait(run);
 	do_read(run);
 	do_wake(run, 2, 1);
-	usleep(30000);
+	do_wait(run);
 	do_read(run);
 	do_copy(run, 2, 1, UFFDIO_COPY_MODE_DONTWAKE);
 	do_poll(run);
 	do_wake(run, 0, 8);
-	finish(&t, run);
+	do_finish(&t, run);
 }
 
 static void unregister_and_close_let_go(struct run *run)
 {
-	struct thread t[2];
+	struct toucher t[2];
 
 	do_api(run, 0);
 	do_register(run, 0, 8, MISSING);
-	start(&t[0], run, 1, false);
+	do_start(&t[0], run, 1, false);
 	do_unregister(run, 0, 4);
-	finish(&t[0], run);
+	do_finish(&t[0], run);
 	do_read(run);
-	start(&t[1], run, 5, true);
+	do_start(&t[1], run, 5, true);
 	do_read(run);
 	say(run, "close: %d\n", run->who->close(run->fd));
 	run->fd = -1;
-	finish(&t[1], run);
+	do_finish(&t[1], run);
 }
 
 /* Not to a handler, who would wait for nobody. */
@@ -398,15 +363,15 @@ static void poison_is_no_message(struct run *run)
 
 static void minor_messages_say_so(struct run *run)
 {
-	struct thread t;
+	struct toucher t;
 
 	do_api(run, 0);
 	do_register(run, 0, 8, MISSING | MINOR);
 	do_other(run, 3, true);
-	start(&t, run, 3, true);
+	do_start(&t, run, 3, true);
 	do_read(run);
 	do_continue(run, 3, 1, 0);
-	finish(&t, run);
+	do_finish(&t, run);
 }
 
 static void short_reads_are_refused(struct run *run)
@@ -419,14 +384,7 @@ static void short_reads_are_refused(struct run *run)
 	say(run, "%d\n", (int)run->who->read(run->fd, &message, 33));
 }
 
-static const struct {
-	const char *name;
-	void (*act)(struct run *run);
-} cases[] = {
-#define CASE(name)          \
-	{                   \
-#name, name \
-	}
+static const struct conform_case cases[] = {
 	CASE(no_call_works_before_api),
 	CASE(api_is_called_once_and_with_what_there_is),
 	CASE(register_refuses_what_it_must),
@@ -449,32 +407,42 @@ static const struct {
 	CASE(poison_is_no_message),
 	CASE(minor_messages_say_so),
 	CASE(short_reads_are_refused),
+	{ NULL, NULL },
 };
 
 static struct run by_kernel, by_mfill;
 
-static void compare(enum memory memory)
+static unsigned compare_some(enum memory memory,
+			     const struct conform_case *some)
 {
 	unsigned wrong = 0;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (; some->name; some++) {
 		if (!run_start(&by_kernel, &kernel, memory, O_NONBLOCK))
 			SKIP("the kernel's userfaultfd, to compare with");
 		if (!run_start(&by_mfill, &mfill, memory, O_NONBLOCK))
-			SKIP("Linux 6.15 and /proc");
-		cases[i].act(&by_kernel);
-		cases[i].act(&by_mfill);
+			SKIP("/proc");
+		some->act(&by_kernel);
+		some->act(&by_mfill);
 		if (strcmp(by_kernel.log, by_mfill.log) != 0) {
 			wrong++;
 			printf("# %s, %s memory\n# -- kernel:\n%s# -- mfill:\n"
 			       "%s",
-			       cases[i].name, memory_names[memory],
-			       by_kernel.log, by_mfill.log);
+			       some->name, memory_names[memory], by_kernel.log,
+			       by_mfill.log);
+			fflush(stdout);
 		}
 		run_end(&by_kernel);
 		run_end(&by_mfill);
 	}
-	ck_assert_uint_eq(wrong, 0);
+	return wrong;
+}
+
+static void compare(enum memory memory)
+{
+	ck_assert_uint_eq(compare_some(memory, cases) +
+				  compare_some(memory, protect_cases),
+			  0);
 }
 
 TEST_WITHIN(private_memory_is_as_the_kernel_s, 60)
@@ -489,5 +457,23 @@ TEST_WITHIN(shared_memory_is_as_the_kernel_s, 60)
 
 TEST_WITHIN(memfd_memory_is_as_the_kernel_s, 60)
 {
+	compare(MEMFD);
+}
+
+TEST_WITHIN(private_memory_on_an_old_kernel_is_as_this_kernel_s, 60)
+{
+	force_old_kernel();
+	compare(ANON);
+}
+
+TEST_WITHIN(shared_memory_on_an_old_kernel_is_as_this_kernel_s, 60)
+{
+	force_old_kernel();
+	compare(SHARED);
+}
+
+TEST_WITHIN(memfd_memory_on_an_old_kernel_is_as_this_kernel_s, 60)
+{
+	force_old_kernel();
 	compare(MEMFD);
 }

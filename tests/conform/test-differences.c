@@ -103,6 +103,16 @@ static void pages_in_passing(struct run *run)
 	do_continue(run, 2, 1, 0);
 }
 
+static void marks_of_a_mode(struct run *run)
+{
+	do_api(run, UFFD_FEATURE_SIGBUS);
+	do_register(run, 0, 8, MISSING | UFFDIO_REGISTER_MODE_WP);
+	do_copy(run, 0, 2, UFFDIO_COPY_MODE_WP);
+	do_register(run, 0, 8, MISSING | UFFDIO_REGISTER_MODE_MINOR);
+	do_unregister(run, 0, 8);
+	do_marks(run);
+}
+
 /* The kernel does not join the second to the first: both have pages. */
 static void ranges_one_by_one(struct run *run)
 {
@@ -138,6 +148,7 @@ static const struct {
 	{ "the descriptor in a child", the_descriptor_in_a_child, ANON, false },
 	{ "ranges registered one by one", ranges_one_by_one, ANON, false },
 	{ "pages the kernel maps in passing", pages_in_passing, MEMFD, false },
+	{ "marks of a mode that is gone", marks_of_a_mode, SHARED, false },
 };
 
 static struct run by_kernel, by_mfill;
@@ -149,7 +160,7 @@ TEST_WITHIN(each_difference_is_one, 60)
 			       O_NONBLOCK))
 			SKIP("the kernel's userfaultfd, to compare with");
 		if (!run_start(&by_mfill, &mfill, cases[i].memory, O_NONBLOCK))
-			SKIP("Linux 6.15 and /proc");
+			SKIP("/proc");
 		cases[i].act(&by_kernel);
 		cases[i].act(&by_mfill);
 		if (!cases[i].privileged || geteuid() == 0)

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * put.c - put one page into a registered range.
+ *
+ * Promise: as in put.h.
+ * Context: as in put.h.
+ *
+ * How bytes get in without being seen half done depends on the memory:
+ *
+ *   private  there is no second mapping of it. They go through /proc/self/mem,
+ *	      which needs no access, while nobody has any
+ *   shared   through a second mapping, made by mremap() of size 0
+ *
+ * A page that is missing but not hidden (nobody asked for that, or somebody
+ * dropped it) is closed first: a thread that touches it meanwhile has a fault,
+ * waits for the page lock, and runs its instruction again.
+ */
+#include "uffd/put.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mm/uaccess.h"
+#include "uffd/hide.h"
+#include "uffd/proc.h"
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static const void *zeros(void)
+{
+	static const char page[65536] __attribute__((aligned(65536)));
+
+	return page;
+}
+
+static uintptr_t alias_of(const struct mf_range *range, uintptr_t addr)
+{
+	return range->alias + (addr - range->start);
+}
+
+static bool is_hidden(const struct mf_range *range, uintptr_t addr)
+{
+	return *mf_range_state(range, addr) & MF_STATE_HIDDEN;
+}
+
+bool mf_put_is_there(const struct mf_range *range, uintptr_t addr)
+{
+	if (is_hidden(range, addr))
+		return false;
+	return *mf_range_state(range, addr) & MF_STATE_INSTALLED ||
+	       mf_proc_present(addr);
+}
+
+/* In the way of new bytes: for shared memory what the file has is. */
+static bool is_taken(const struct mf_range *range, uintptr_t addr)
+{
+	return range->shared ? mf_proc_cached(alias_of(range, addr))
+			     : mf_put_is_there(range, addr);
+}
+
+/* As the kernel, whose fill maps the page: so that it says it is there. */
+static uint8_t touch(uintptr_t addr)
+{
+	char byte;
+
+	return mf_copy_nofault(&byte, (void *)addr, 1) ? MF_STATE_INSTALLED : 0;
+}
+
+/* Closed, or hidden by no access: */
+static int put_private(struct mf_range *range, uintptr_t addr,
+		       const void *bytes, uint8_t state)
+{
+	bool marked = is_hidden(range, addr) && range->hider->install;
+	int r = marked ? mf_hide_unmark(range, addr, page_size()) : 0;
+
+	if (r == 0)
+		r = mf_proc_write(addr, bytes, page_size());
+	if (r < 0) {
+		if (marked)
+			(void)mf_hide(range, addr, page_size());
+		return r;
+	}
+	*mf_range_state(range, addr) = state;
+	return 0;
+}
+
+/* The page is closed or hidden; and is when that fails. */
+static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
+		      uint8_t state)
+{
+	if (!range->shared)
+		return put_private(range, addr, bytes, state);
+	if (mf_copy_nofault((void *)alias_of(range, addr), bytes, page_size()))
+		return -EFAULT; /* beyond the end of the file */
+	if (is_hidden(range, addr))
+		return mf_hide_show(range, addr, page_size(),
+				    state | MF_STATE_INSTALLED);
+	*mf_range_state(range, addr) = state | MF_STATE_INSTALLED;
+	return 0;
+}
+
+/* A private page is filled where it is, so a marker alone is not enough. */
+static bool needs_closing(const struct mf_range *range, uintptr_t addr)
+{
+	if (!is_hidden(range, addr))
+		return true;
+	return !range->shared && range->hider->install;
+}
+
+static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
+	       uint8_t state)
+{
+	bool close = needs_closing(range, addr),
+	     hidden = is_hidden(range, addr);
+	int r, back;
+
+	if (is_taken(range, addr))
+		return -EEXIST;
+	r = close ? mf_hide_close(range, addr, page_size()) : 0;
+	if (r < 0)
+		return r;
+	/* Somebody may have touched it before it was closed. */
+	if (!hidden && is_taken(range, addr))
+		r = -EEXIST;
+	if (r == 0)
+		r = put_closed(range, addr, bytes, state);
+	if (!close && (r < 0 || range->shared))
+		return r;
+	back = mf_hide_open(range, addr, page_size());
+	return r < 0 ? r : back;
+}
+
+static uint8_t state_for(bool wp)
+{
+	return wp ? MF_STATE_WP : 0;
+}
+
+int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
+		bool wp)
+{
+	int r;
+
+	mf_range_lock_pages();
+	r = put(range, addr, bytes, state_for(wp));
+	mf_range_unlock_pages();
+	return r;
+}
+
+/* The kernel's page of zeros goes only where there is nothing at all. */
+static int zero_private(struct mf_range *range, uintptr_t addr)
+{
+	uint8_t state = *mf_range_state(range, addr);
+	int r = 0;
+
+	if (state & (MF_STATE_POISON | MF_STATE_WP) ||
+	    mf_put_is_there(range, addr))
+		return -EEXIST;
+	if (state & MF_STATE_HIDDEN)
+		r = mf_hide_show(range, addr, page_size(), 0);
+	if (r == 0)
+		*mf_range_state(range, addr) |= touch(addr);
+	return r;
+}
+
+int mf_put_zero(struct mf_range *range, uintptr_t addr, const void *bytes,
+		bool wp)
+{
+	int r;
+
+	(void)bytes;
+	(void)wp;
+	mf_range_lock_pages();
+	r = range->shared ? put(range, addr, zeros(), 0)
+			  : zero_private(range, addr);
+	mf_range_unlock_pages();
+	return r;
+}
+
+static int show_cached(struct mf_range *range, uintptr_t addr, uint8_t state)
+{
+	int r;
+
+	state |= MF_STATE_INSTALLED;
+	if (is_hidden(range, addr))
+		return mf_hide_show(range, addr, page_size(), state);
+	*mf_range_state(range, addr) = state;
+	r = mf_hide_open(range, addr, page_size());
+	if (r == 0)
+		(void)touch(addr);
+	return r;
+}
+
+int mf_put_continue(struct mf_range *range, uintptr_t addr, const void *bytes,
+		    bool wp)
+{
+	int r = 0;
+
+	(void)bytes;
+	if (!range->shared)
+		return -EINVAL;
+	mf_range_lock_pages();
+	if (!mf_proc_cached(alias_of(range, addr)))
+		r = -EFAULT;
+	else if (mf_put_is_there(range, addr))
+		r = -EEXIST;
+	if (r == 0)
+		r = show_cached(range, addr, state_for(wp));
+	mf_range_unlock_pages();
+	return r;
+}
+
+/* What is missing but not hidden is closed first, as above. */
+static int poison(struct mf_range *range, uintptr_t addr)
+{
+	bool hidden = is_hidden(range, addr);
+	int r = hidden ? 0 : mf_hide_close(range, addr, page_size());
+
+	if (r == 0 && mf_put_is_there(range, addr))
+		r = -EEXIST;
+	if (r == 0 && !hidden)
+		r = mf_hide(range, addr, page_size());
+	if (r == 0)
+		*mf_range_state(range, addr) |= MF_STATE_POISON;
+	if (!hidden)
+		(void)mf_hide_open(range, addr, page_size());
+	return r;
+}
+
+int mf_put_poison(struct mf_range *range, uintptr_t addr, const void *bytes,
+		  bool wp)
+{
+	int r;
+
+	(void)bytes;
+	(void)wp;
+	mf_range_lock_pages();
+	if (*mf_range_state(range, addr) & (MF_STATE_POISON | MF_STATE_WP) ||
+	    mf_put_is_there(range, addr))
+		r = -EEXIST;
+	else
+		r = poison(range, addr);
+	mf_range_unlock_pages();
+	return r;
+}
