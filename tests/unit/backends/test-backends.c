@@ -63,9 +63,9 @@ static long page_tables(void)
 }
 
 /* Thread sanitizer leaves as much only where it is lucky with its addresses. */
-static bool has_room(size_t size)
+static bool has_room(uint64_t size)
 {
-	void *room = mmap(NULL, size, PROT_NONE,
+	void *room = mmap(NULL, (size_t)size, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return room != MAP_FAILED && munmap(room, size) == 0;
