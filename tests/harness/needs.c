@@ -11,10 +11,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sync.h"
@@ -193,4 +195,32 @@ void mf_test_needs_wipe_on_fork(void)
 	munmap(page, size);
 	if (status != 0)
 		SKIP("MADV_WIPEONFORK (Linux 4.14, not in qemu-user)");
+}
+
+/* Seconds that a map of nothing takes, or -1 when there is no room. */
+static double seconds_to_map(uint64_t size)
+{
+	struct timespec start, end;
+	void *room;
+
+	if (size > SIZE_MAX)
+		return -1;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	room = mmap(NULL, (size_t)size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return -1;
+	munmap(room, (size_t)size);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	return (double)(end.tv_sec - start.tv_sec) +
+	       (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+void mf_test_needs_a_terabyte(void)
+{
+	/* Native, that takes microseconds: a busy machine is no emulator. */
+	if (seconds_to_map((uint64_t)64 << 30) > 0.5)
+		SKIP("maps that take no time (not in qemu-user 7.2)");
+	if (seconds_to_map((uint64_t)1025 << 30) < 0)
+		SKIP("a terabyte of free addresses");
 }

@@ -27,6 +27,11 @@ void mf_test_needs_crashes(void);
 void mf_test_needs_threads_after_fork(void);
 /* MADV_DONTDUMP, and smaps to see it. qemu-user keeps the advice to itself. */
 void mf_test_needs_dontdump(void);
+/*
+ * A terabyte of free addresses, which thread sanitizer leaves only where it is
+ * lucky, mapped without a loop over its pages, as qemu-user does.
+ */
+void mf_test_needs_a_terabyte(void);
 /* Memory that is empty in a child made without fork(). */
 void mf_test_needs_wipe_on_fork(void);
 

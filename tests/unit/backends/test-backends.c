@@ -15,6 +15,7 @@
 #include "backends/limits.h"
 #include "base/sys.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 
 #define PAGE ((size_t)4096)
@@ -62,24 +63,12 @@ static long page_tables(void)
 	return kib;
 }
 
-/* Thread sanitizer leaves as much only where it is lucky with its addresses. */
-static bool has_room(uint64_t size)
-{
-	void *room = mmap(NULL, (size_t)size, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return room != MAP_FAILED && munmap(room, size) == 0;
-}
-
 TEST(a_terabyte_costs_what_is_touched_of_it)
 {
 	struct mf_pattern pattern = { .size = 1024 * GIB,
 				      .flags = MFILL_SOURCE_INLINE };
 
-	if (sizeof(size_t) < 8)
-		SKIP("64-bit addresses");
-	if (!has_room(1025 * GIB))
-		SKIP("a terabyte of free addresses");
+	mf_test_needs_a_terabyte();
 	for (int b = 0; b < 2; b++) {
 		long before = page_tables();
 		char *map = map_with(&pattern, both[b]);

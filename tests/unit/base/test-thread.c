@@ -7,6 +7,7 @@
 
 #include "base/sync.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 #define ROUNDS 100
 
@@ -46,6 +47,7 @@ static void *do_nothing(void *arg)
  */
 TEST(a_child_forked_after_a_start_can_start_threads)
 {
+	mf_test_needs_threads_after_fork();
 	for (int i = 0; i < ROUNDS; i++) {
 		int status;
 		pid_t child;
