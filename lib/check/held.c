@@ -79,7 +79,10 @@ static struct mf_check_thread *take_thread(uint64_t who, bool from_the_dead)
 		if (!mf_cas(&thread->who, &seen, who))
 			continue;
 		thread->n = 0;
+		thread->sum = 0;
 		thread->want_class = 0;
+		for (int j = 0; j < MF_CHECK_KNOWN; j++)
+			thread->known[j] = 0;
 		return thread;
 	}
 	return NULL;
@@ -139,6 +142,14 @@ static uint64_t gate_of(const struct mf_check_held *held)
 	if (!is_held(held) || held->mode != MF_CHECK_EXCLUSIVE)
 		return 0;
 	return held->id & ((1U << MF_CHECK_GATE_BITS) - 1);
+}
+
+/* Two sums are the same when the same locks are held in the same ways. */
+static uint64_t sum_of(const struct want *want)
+{
+	return (want->id ? want->id : want->lock + 1) * 0x9e3779b97f4a7c15U +
+	       (uint64_t)want->class * 0xbf58476d1ce4e5b9U +
+	       (want->mode ? 0x94d049bb133111ebU : 0);
 }
 
 static bool holds_gate(const struct mf_check_thread *me, uint64_t gate)
@@ -286,7 +297,7 @@ static void take_again(const struct mf_check_held *held,
 		   held, want);
 }
 
-static void about_to_wait(struct mf_check_thread *me, const struct want *want)
+static void note_all(struct mf_check_thread *me, const struct want *want)
 {
 	for (uint32_t i = 0; i < me->n; i++) {
 		const struct mf_check_held *held = &me->held[i];
@@ -310,6 +321,21 @@ static void about_to_wait(struct mf_check_thread *me, const struct want *want)
 	}
 }
 
+/*
+ * What was noted once with the same locks held is in the table: edges stay, and
+ * gates that these locks are not do not come back.
+ */
+static void about_to_wait(struct mf_check_thread *me, const struct want *want)
+{
+	uint64_t key = mf_check_mix(me->sum, sum_of(want));
+	uint64_t *known = &me->known[key % MF_CHECK_KNOWN];
+
+	if (*known == key)
+		return;
+	note_all(me, want);
+	*known = key;
+}
+
 static void push(struct mf_check_thread *me, const struct want *want)
 {
 	struct mf_check_held *held = &me->held[me->n];
@@ -326,6 +352,8 @@ static void push(struct mf_check_thread *me, const struct want *want)
 	held->id = want->id;
 	held->pc = (uintptr_t)want->pc;
 	held->mode = want->mode;
+	held->sum = sum_of(want);
+	me->sum += held->sum;
 	mf_barrier();
 	held->class = want->class + 1;
 }
@@ -339,6 +367,7 @@ static bool drop(struct mf_check_thread *me, uint32_t class, uint64_t lock)
 		if (held->class != class + 1 || held->lock != lock)
 			continue;
 		held->class = 0;
+		me->sum -= held->sum;
 		mf_barrier();
 		while (me->n > 0 && !me->held[me->n - 1].class)
 			me->n--;
@@ -381,6 +410,7 @@ void mf_check_wait(const struct mf_check_lock *lock, enum mf_check_mode mode,
 	if (me->n > 0)
 		about_to_wait(me, &want);
 	me->want = want.lock;
+	me->want_id = want.id;
 	me->want_pc = (uintptr_t)pc;
 	me->want_mode = mode;
 	mf_store_relaxed(&me->want_class, want.class + 1);

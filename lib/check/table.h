@@ -27,6 +27,7 @@
 #define MF_CHECK_MODULES 512
 #define MF_CHECK_THREADS 2048
 #define MF_CHECK_HELD	 24 /* by one thread at once */
+#define MF_CHECK_KNOWN	 32 /* a thread knows to be in the table */
 #define MF_CHECK_EVENTS	 256
 #define MF_CHECK_NONE	 UINT32_MAX
 
@@ -130,6 +131,7 @@ struct mf_check_event {
 struct mf_check_held {
 	uint64_t lock;	/* its address; of a map the store's number */
 	uint64_t id;	/* the same for all who can lock it; 0: no gate */
+	uint64_t sum;	/* this one's part in that of all */
 	uint64_t pc;	/* where it was taken, in that process */
 	uint32_t class; /* plus one; 0: none, whatever else is written here */
 	uint32_t mode;
@@ -140,7 +142,11 @@ struct mf_check_thread {
 	uint64_t who;
 	uint32_t n;    /* of held */
 	uint32_t lost; /* it may hold more than what is there */
+	/* The ids of held, mixed; and mixed with it what was wanted then. */
+	uint64_t sum;
+	uint64_t known[MF_CHECK_KNOWN];
 	uint64_t want; /* as held.lock */
+	uint64_t want_id;
 	uint64_t want_pc;
 	uint32_t want_class; /* plus one; 0: it waits for nothing */
 	uint32_t want_mode;
