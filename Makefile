@@ -10,7 +10,7 @@ NINJA = ninja --quiet -C
 
 .PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-mutations check-model \
-	check-sched check-sched-deep sched explorer check-kernel-uffd \
+	check-sched check-sched-deep sched explorer compare-doctor check-kernel-uffd \
 	check-all demo bench format install clean
 
 all:
@@ -98,6 +98,13 @@ sched: explorer
 check-mutations: explorer
 	@tests/sched/check-mutations build
 
+# mfill doctor beside other tools, as the table that is in docs/doctor.md.
+compare-doctor:
+	@tools/install-deps build check clang doctor
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@tests/doctor/compare build
+
 # The protocol in Promela, all of its states.
 check-model:
 	@tools/install-deps build model
@@ -126,7 +133,7 @@ bench:
 	@tools/setup build
 	@$(NINJA) build benchmarks
 	@set -e; for name in fault threads huge scatter uaccess mmap_lock \
-		filter uffd preload-read startup scan; do \
+		filter uffd preload-read startup scan locks; do \
 		[ ! -e build/bench/bench-$$name ] || \
 			build/bench/bench-$$name; done
 
