@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/doctor.h"
 #include "cli/findings.h"
 #include "cli/output.h"
 #include "cli/run.h"
@@ -20,6 +21,7 @@ struct arguments {
 	char *output;
 	char *maps[MF_RUN_MAPS + 1];
 	unsigned n_maps;
+	pid_t pid; /* 0: there is a command */
 };
 
 enum { OPT_JSON = 0x100 };
@@ -35,6 +37,29 @@ static const struct argp_option options[] = {
 	{ "quiet", 'q', NULL, 0, "Say nothing when nothing is found", 0 },
 	{ 0 },
 };
+
+/* Digits alone are a process, unless they are behind "--". */
+static pid_t pid_of(const char *value, const struct argp_state *state)
+{
+	if (state->quoted || strspn(value, "0123456789") != strlen(value) ||
+	    strlen(value) > 9)
+		return 0;
+	return atoi(value);
+}
+
+static void take_argument(struct arguments *a, char *value,
+			  struct argp_state *state)
+{
+	a->pid = pid_of(value, state);
+	if (a->pid) {
+		if (state->next < state->argc || a->n_maps > 0)
+			argp_error(state, "nothing goes with a process");
+		return;
+	}
+	/* The command: what follows is its own. */
+	a->run.command = state->argv + state->next - 1;
+	state->next = state->argc;
+}
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -56,13 +81,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		a->json = true;
 		break;
 	case ARGP_KEY_ARG:
-		/* The command: what follows is its own. */
-		a->run.command = state->argv + state->next - 1;
-		state->next = state->argc;
+		take_argument(a, value, state);
 		break;
 	case ARGP_KEY_END:
-		if (!a->run.command)
-			argp_error(state, "COMMAND is needed");
+		if (!a->run.command && !a->pid)
+			argp_error(state, "COMMAND or PID is needed");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -73,11 +96,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp argp = {
 	options,
 	parse,
-	"[--] COMMAND [ARGUMENT...]",
+	"[--] COMMAND [ARGUMENT...]\nPID",
 	"Run COMMAND, watch in which order it and what it starts take locks "
 	"and touch maps, and tell which deadlocks could have happened, "
-	"although none did.\v"
-	"The exit status is that of COMMAND when nothing was found, and 123 "
+	"although none did. With PID tell who waits for what in a process that "
+	"uses mfill, or is in a run.\v"
+	"The exit status is that of COMMAND (or 0) when nothing was found, and "
+	"123 "
 	"when something was; 125 when mfill itself fails, 126 when COMMAND "
 	"cannot be executed, 127 when it is not found, 128+N when signal N "
 	"ends it. Example:\n\n"
@@ -115,10 +140,16 @@ static int put_report(const struct arguments *a, const char *text)
 	int r;
 
 	if (!a->output) {
-		fputs(text, stderr);
+		/* While a command runs stdout is its own. */
+		FILE *to = a->pid ? stdout : stderr;
+
+		fputs(text, to);
 		if (a->json)
-			fputc('\n', stderr);
-		return 0;
+			fputc('\n', to);
+		if (fflush(to) == 0)
+			return 0;
+		mf_say("standard output: %s", strerror(errno));
+		return -errno;
 	}
 	r = mf_output_open(&out, a->output, true);
 	if (r == 0)
@@ -151,6 +182,22 @@ static int report(const struct arguments *a, int status)
 	return n > 0 && status != MF_EXIT_FAILED ? EXIT_FOUND : status;
 }
 
+static int look_at(const struct arguments *a)
+{
+	char *text = NULL;
+	int n = mf_doctor_living(a->pid, a->json, &text);
+	int status = n > 0 ? EXIT_FOUND : 0;
+
+	if (n < 0)
+		return MF_EXIT_FAILED;
+	if (!text)
+		mf_say("the report: %s", strerror(ENOMEM));
+	if (!text || put_report(a, text) < 0)
+		status = MF_EXIT_FAILED;
+	free(text);
+	return status;
+}
+
 static int run(int argc, char **argv)
 {
 	static struct arguments a;
@@ -159,6 +206,8 @@ static int run(int argc, char **argv)
 
 	mf_run_note(&before);
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a);
+	if (a.pid)
+		return look_at(&a);
 	a.run.check = true;
 	status = mf_run_prepare(&a.run, a.maps, a.n_maps);
 	if (status)

@@ -22,7 +22,7 @@ void mf_findings_print(const struct mf_findings *findings, FILE *to);
 /* NULL: no memory. */
 json_t *mf_findings_json(const struct mf_findings *findings, int status);
 
-/* "mutex cache_lock (in prog)" */
+/* "mutex cache_lock (in prog)"; of run only what was found matters. */
 struct mf_lock_name {
 	char text[400];
 };

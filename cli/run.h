@@ -42,7 +42,7 @@ struct mf_run {
 	struct mf_run_file *files[MF_RUN_MAPS];
 	unsigned n_files;
 	bool quiet;
-	bool uffd; /* userfaultfd is ours to the programs */
+	bool uffd;	       /* userfaultfd is ours to the programs */
 	int filter;	       /* enum mf_run_filter */
 	int backend, delivery; /* as the user asked */
 	uint64_t fill_size;    /* 0: as the source likes it */

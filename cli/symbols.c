@@ -79,6 +79,30 @@ static const Elf64_Shdr *section(unsigned i)
 		    sizeof(Elf64_Shdr));
 }
 
+bool mf_elf_extent(const char *path, uint64_t *ret_low, uint64_t *ret_high)
+{
+	const Elf64_Ehdr *header;
+	uint64_t low = UINT64_MAX, high = 0;
+
+	open_file(path);
+	header = (const void *)file.bytes;
+	for (unsigned i = 0; header && i < header->e_phnum; i++) {
+		const Elf64_Phdr *program = part(header->e_phoff +
+							 i * sizeof(*program),
+						 sizeof(*program));
+
+		if (!program || program->p_type != PT_LOAD)
+			continue;
+		if (program->p_vaddr < low)
+			low = program->p_vaddr & ~UINT64_C(0xfff);
+		if (program->p_vaddr + program->p_memsz > high)
+			high = program->p_vaddr + program->p_memsz;
+	}
+	*ret_low = low;
+	*ret_high = high;
+	return high > low;
+}
+
 struct symbol {
 	const char *name; /* NULL: none */
 	uint64_t offset;  /* of the address in it */

@@ -25,4 +25,7 @@ const char *mf_name_code(const char *file, uint64_t address,
 const char *mf_name_data(const char *file, uint64_t address,
 			 struct mf_place_name *storage);
 
+/* The addresses that the file is at, as its headers count; false: none. */
+bool mf_elf_extent(const char *file, uint64_t *ret_low, uint64_t *ret_high);
+
 #endif

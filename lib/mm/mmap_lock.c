@@ -514,6 +514,16 @@ void mf_mmap_write_unlock(struct mf_mmap_lock *lock, struct mf_slot *me)
 	mf_rank_release(MF_RANK_MMAP);
 }
 
+enum mf_lock_use mf_mmap_lock_use(uint32_t entry, mf_lock_id *ret_id)
+{
+	*ret_id = entry & ID_MASK;
+	if (!*ret_id)
+		return MF_LOCK_UNUSED;
+	if (entry & WRITE)
+		return entry & WANT ? MF_LOCK_WAITS_TO_WRITE : MF_LOCK_WRITES;
+	return entry & WANT ? MF_LOCK_WAITS_TO_READ : MF_LOCK_READS;
+}
+
 bool mf_mmap_lock_broken(struct mf_mmap_lock *lock)
 {
 	return mf_load_relaxed(&lock->changing) != MF_LOCK_WHOLE;

@@ -73,6 +73,16 @@ int mf_mmap_write_lock(struct mf_mmap_lock *lock, struct mf_slot *me);
 void mf_mmap_lock_consistent(struct mf_mmap_lock *lock);
 void mf_mmap_write_unlock(struct mf_mmap_lock *lock, struct mf_slot *me);
 
+/* What an entry of mf_slot.hold says, for who looks on. */
+enum mf_lock_use {
+	MF_LOCK_UNUSED,
+	MF_LOCK_READS,
+	MF_LOCK_WAITS_TO_READ,
+	MF_LOCK_WRITES,
+	MF_LOCK_WAITS_TO_WRITE,
+};
+enum mf_lock_use mf_mmap_lock_use(uint32_t entry, mf_lock_id *ret_id);
+
 /*
  * For a reader: a writer died in the middle of a change and nobody has
  * repaired it yet.

@@ -130,11 +130,21 @@ int mf_world_adopt(int fd)
 	r = map_world(fd, &world);
 	if (r < 0)
 		return r;
-	if (world->magic != WORLD_MAGIC || world->size != sizeof(*world)) {
+	if (!mf_world_is_one(world)) {
 		(void)mf_sys.munmap(world, sizeof(*world));
 		return -EPROTO;
 	}
 	return enter_world(world) ? 0 : -EBUSY;
+}
+
+size_t mf_world_size(void)
+{
+	return sizeof(struct mf_world);
+}
+
+bool mf_world_is_one(const struct mf_world *world)
+{
+	return world->magic == WORLD_MAGIC && world->size == sizeof(*world);
 }
 
 uint32_t mf_world_slots(struct mf_world *world)

@@ -70,6 +70,10 @@ struct mf_world *mf_world(void);
 int mf_world_fd(void);
 int mf_world_adopt(int fd);
 
+/* For who reads the world of another process: how long, and is this one. */
+size_t mf_world_size(void);
+bool mf_world_is_one(const struct mf_world *world);
+
 /* Slots from 0 to this have been used at some time. */
 uint32_t mf_world_slots(struct mf_world *world);
 struct mf_slot *mf_world_slot(struct mf_world *world, uint32_t index);

@@ -191,6 +191,29 @@ static void wait_for_page(void)
 	must(pthread_join(threads[0], NULL), "pthread_join");
 }
 
+/* One that hangs: the fill wants the lock that is held over the touch. */
+static const char *hanging;
+
+static void *fill_first(void *unused)
+{
+	(void)unused;
+	expect(hanging, 0);
+	return NULL;
+}
+
+static void hang(void)
+{
+	pthread_t thread;
+
+	hanging = map_of(read_cache, NULL, MFILL_DELIVER_INLINE);
+	pthread_mutex_lock(&cache);
+	must(pthread_create(&thread, NULL, fill_first, NULL), "thread");
+	usleep(300000);
+	puts("ready");
+	fflush(stdout);
+	expect(hanging, 0);
+}
+
 static const struct sample samples[] = {
 	{ "touch-inline", touch_inline },
 	{ "touch-thread", touch_thread },
@@ -199,6 +222,7 @@ static const struct sample samples[] = {
 	{ "reader-default", reader_default },
 	{ "each-other", maps_of_each_other },
 	{ "wait", wait_for_page },
+	{ "hang", hang },
 };
 
 int main(int argc, char **argv)

@@ -838,3 +838,25 @@ TEST(a_killed_process_does_not_keep_its_lock_for_itself)
 	lock = mf_mmap_lock_new(mf_world(), MF_LOCK_PHASE_FAIR);
 	ck_assert_ptr_nonnull(lock);
 }
+
+TEST(who_looks_on_can_read_the_entries)
+{
+	struct mf_slot *me;
+	mf_lock_id id;
+
+	make_lock(MF_LOCK_PHASE_FAIR);
+	me = mf_slot_self();
+	ck_assert_int_eq(mf_mmap_lock_use(me->hold[0], &id), MF_LOCK_UNUSED);
+	mf_mmap_read_lock(lock, me);
+	ck_assert_int_eq(mf_mmap_lock_use(me->hold[0], &id), MF_LOCK_READS);
+	ck_assert_uint_eq(id, lock->id);
+	mf_mmap_read_unlock(lock, me);
+	ck_assert_int_eq(mf_mmap_write_lock(lock, me), 0);
+	ck_assert_int_eq(mf_mmap_lock_use(me->hold[0], &id), MF_LOCK_WRITES);
+	mf_mmap_write_unlock(lock, me);
+	ck_assert_int_eq(mf_mmap_lock_use(5 | ENTRY_WANT, &id),
+			 MF_LOCK_WAITS_TO_READ);
+	ck_assert_uint_eq(id, 5);
+	ck_assert_int_eq(mf_mmap_lock_use(5 | ENTRY_WANT | ENTRY_WRITE, &id),
+			 MF_LOCK_WAITS_TO_WRITE);
+}
