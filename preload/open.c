@@ -64,8 +64,10 @@ static long open_again(int fd, int flags)
 
 long pl_serve_opened(int dirfd, const char *path, int flags, long r)
 {
-	if (r >= 0)
+	if (r >= 0) {
+		pl_uffd_opened((int)r, path);
 		return open_again((int)r, flags);
+	}
 	if (r == -ENOENT || r == -EACCES)
 		return open_behind(dirfd, path, flags, (int)-r);
 	return r;

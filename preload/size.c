@@ -11,6 +11,8 @@
 #include "base/syscall.h"
 #include "mm/mm.h"
 #include "preload/serve.h"
+#include "preload/touch.h"
+#include "uffd/change.h"
 
 /*
  * A lock of an open file, on one that nobody else has: it keeps out threads
@@ -133,6 +135,9 @@ long pl_serve_fallocate(int fd, int mode, off_t offset, off_t len)
 	struct pl_face face;
 	long r = pl_face_to_write(fd, &face);
 
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && mf_uffd_has_ranges() &&
+	    offset >= 0 && len > 0)
+		mf_uffd_punch(fd, (uint64_t)offset, (uint64_t)len);
 	if (r < 0)
 		return r;
 	if (offset < 0 || len <= 0)

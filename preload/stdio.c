@@ -18,6 +18,7 @@
 #include "preload/face.h"
 #include "preload/serve.h"
 #include "preload/stream.h"
+#include "preload/uffd.h"
 
 /* The cookie is the descriptor. */
 static int fd_of(void *cookie)
@@ -134,11 +135,12 @@ static long open_map(const char *path, const char *mode)
 	struct pl_face face;
 	struct stat st;
 
-	if (flags < 0 || pl_run.n_maps == 0 || stat(path, &st) < 0 ||
-	    !pl_map_by_inode(st.st_dev, st.st_ino))
+	if (flags < 0 || (pl_run.n_maps == 0 && !pl_run.uffd) ||
+	    stat(path, &st) < 0 ||
+	    (!pl_map_by_inode(st.st_dev, st.st_ino) && !pl_pagemap_named(path)))
 		return PL_PASS;
 	fd = open(path, flags, 0666);
-	if (fd < 0 || pl_face(fd, &face))
+	if (fd < 0 || pl_face(fd, &face) || pl_fd_kind(fd) == PL_FD_PAGEMAP)
 		return fd;
 	/* It was replaced meanwhile. */
 	(void)close(fd);

@@ -116,9 +116,17 @@ long pl_uffd_read(int fd, void *buf, size_t len)
 		return note_children(buf, mf_uffd_read_messages(fd, buf, len));
 	case PL_FD_DEVICE:
 		return -EINVAL;
+	case PL_FD_PAGEMAP:
+		return pl_pagemap_read(fd, buf, len);
 	default:
 		return PL_PASS;
 	}
+}
+
+void pl_uffd_opened(int fd, const char *path)
+{
+	if (pl_pagemap_is(fd, path))
+		(void)set_kind(fd, PL_FD_PAGEMAP);
 }
 
 /* Whole messages into each of them, as the kernel has it. */
@@ -153,12 +161,11 @@ long pl_uffd_pread(int fd, void *buf, size_t len, off_t offset)
 {
 	enum pl_fd_kind kind = pl_fd_kind(fd);
 
-	(void)buf;
-	(void)len;
-	(void)offset;
 	if (kind == PL_FD_UFFD || kind == PL_FD_DEVICE)
 		return -ESPIPE;
-	return PL_PASS;
+	return kind == PL_FD_PAGEMAP && offset >= 0
+		       ? pl_pagemap_pread(fd, buf, len, (uint64_t)offset)
+		       : PL_PASS;
 }
 
 long pl_uffd_serve(long number, const long a[6])

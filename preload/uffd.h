@@ -50,6 +50,14 @@ long pl_uffd_write(int fd);
 long pl_uffd_pread(int fd, void *buf, size_t len, off_t offset);
 /* Any of them, by its number; what a libc function answers, too. */
 long pl_uffd_serve(long number, const long arguments[6]);
+/* What was opened is the pagemap of this process; reads of such a file. */
+bool pl_pagemap_is(int fd, const char *path);
+/* A name that it may have: a quick no. */
+bool pl_pagemap_named(const char *path);
+long pl_pagemap_pread(int fd, void *buf, size_t len, uint64_t offset);
+long pl_pagemap_read(int fd, void *buf, size_t len);
+/* The kernel opened it: it may need a second look. */
+void pl_uffd_opened(int fd, const char *path);
 /* The program closes it: PL_PASS, when the kernel shall. */
 long pl_uffd_close(int fd);
 /* So does it here: all from first to last, but for those in pieces around. */

@@ -18,6 +18,8 @@
 #include "preload/face.h"
 #include "preload/serve.h"
 #include "preload/touch.h"
+#include "preload/uffd.h"
+#include "uffd/change.h"
 
 #define AHEAD ((uint64_t)1 << 20)
 
@@ -156,16 +158,35 @@ static long checked_map(int fd, const struct pl_face *face, void *addr,
 			(uint64_t)offset);
 }
 
+/* A view of a face is mapped by others: there only what was there goes. */
+static long map_over(void *addr, size_t len, int prot, int flags, int fd,
+		     off_t offset, bool is_face)
+{
+	void *got = addr;
+	int r = is_face ? mf_uffd_munmap(addr, len)
+			: mf_uffd_mmap(addr, len, prot, flags, fd,
+				       (uint64_t)offset, &got);
+
+	if (r == -ENOENT || (r == 0 && is_face))
+		return PL_PASS;
+	return r < 0 ? r : (long)got;
+}
+
 long pl_serve_mmap(void *addr, size_t len, int prot, int flags, int fd,
 		   off_t offset)
 {
+	bool is_face;
 	struct pl_face face;
+	long r = PL_PASS;
 
 	/* Any mapping may be made in the place of a view. */
 	if ((flags & MAP_FIXED) && near_views(addr, len))
 		(void)mf_map_forget(addr, whole_pages(len));
-	if ((flags & MAP_ANONYMOUS) || !pl_face(fd, &face))
-		return PL_PASS;
+	is_face = !(flags & MAP_ANONYMOUS) && pl_face(fd, &face);
+	if ((flags & MAP_FIXED) && mf_uffd_is_near(addr, len))
+		r = map_over(addr, len, prot, flags, fd, offset, is_face);
+	if (r != PL_PASS || !is_face)
+		return r;
 	return checked_map(fd, &face, addr, len, prot, flags, offset);
 }
 
@@ -182,6 +203,12 @@ INTERPOSE_ALSO(mmap, mmap64);
 
 long pl_serve_munmap(void *addr, size_t len)
 {
+	int r = -ENOENT;
+
+	if (mf_uffd_is_near(addr, len))
+		r = mf_uffd_munmap(addr, len);
+	if (r != -ENOENT)
+		return r;
 	return near_views(addr, len) ? mf_map_cut(addr, len) : PL_PASS;
 }
 
@@ -198,6 +225,12 @@ long pl_serve_mremap(void *old_addr, size_t old_len, size_t new_len, int flags,
 	void *addr;
 	int r = -ENOENT;
 
+	if (mf_uffd_is_near(old_addr, old_len) ||
+	    ((flags & MREMAP_FIXED) && mf_uffd_is_near(new_addr, new_len)))
+		r = mf_uffd_mremap(old_addr, old_len, new_len, flags, new_addr,
+				   &addr);
+	if (r != -ENOENT)
+		return r < 0 ? r : (long)addr;
 	if (near_views(old_addr, old_len))
 		r = mf_map_move(old_addr, whole_pages(old_len),
 				whole_pages(new_len), flags, new_addr, &addr);
@@ -266,8 +299,12 @@ static bool spoils(uintptr_t start, size_t len)
 
 long pl_serve_mprotect(void *addr, size_t len, int prot)
 {
-	int r;
+	int r = -ENOENT;
 
+	if (mf_uffd_is_near(addr, len))
+		r = mf_uffd_mprotect(addr, len, prot);
+	if (r != -ENOENT)
+		return r;
 	if (!near_views(addr, len))
 		return PL_PASS;
 	len = (size_t)whole_pages(len);
@@ -296,6 +333,14 @@ INTERPOSE(int, pkey_mprotect, (void *addr, size_t len, int prot, int key))
 /* The kernel would find no page: what it is to bring in, we do. */
 long pl_serve_madvise(void *addr, size_t len, int advice)
 {
+	int r = -ENOENT;
+
+	/* What goes out of a file goes out of all its mappings. */
+	if (mf_uffd_is_near(addr, len) ||
+	    (advice == MADV_REMOVE && mf_uffd_has_ranges()))
+		r = mf_uffd_madvise(addr, len, advice);
+	if (r != -ENOENT)
+		return r;
 	if ((advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE) &&
 	    near_views(addr, len) && mf_require(addr, len) < 0)
 		return -EFAULT;

@@ -19,6 +19,7 @@
 
 #include "base/userfaultfd.h"
 #include "fault/fault.h"
+#include "uffd/queue.h"
 
 #define COPY_TRIES 16
 
@@ -72,7 +73,8 @@ static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
 	range = mf_range_find(addr);
 	if (!range)
 		r = -ENOENT;
-	else if (range->generation != generation)
+	else if (range->generation != generation ||
+		 mf_queue_is_changing(fill->owner))
 		r = -EAGAIN;
 	else
 		r = fill->put(range, addr, fill->page, fill->wp);

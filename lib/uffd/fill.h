@@ -18,7 +18,8 @@ struct mf_uffd_fill {
 	struct mf_mm *mm;
 	struct mf_slot *me;
 	mf_put_fn *put;
-	bool wp; /* and writes are to be announced */
+	uint32_t owner; /* who fills */
+	bool wp;	/* and writes are to be announced */
 	uint64_t src;
 	void *page; /* of ours, for copies; else NULL */
 };

@@ -27,7 +27,8 @@
 	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_EXACT_ADDRESS |         \
 	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED | \
 	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC |                   \
-	 UFFD_FEATURE_EVENT_FORK)
+	 UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |            \
+	 UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP)
 #define MODES                                                     \
 	(UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | \
 	 UFFDIO_REGISTER_MODE_MINOR)
@@ -160,6 +161,7 @@ static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 	if (args.src >= TASK_SIZE || args.len > TASK_SIZE - args.src ||
 	    args.mode & ~(UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP))
 		return -EINVAL;
+	fill.owner = uffd->owner;
 	fill.src = args.src;
 	fill.wp = args.mode & UFFDIO_COPY_MODE_WP;
 	mf_signals_block();
@@ -180,7 +182,7 @@ static int do_fill(const struct mf_uffd *uffd, void *arg, mf_put_fn *put,
 {
 	/* The three others look the same: a range, a mode, the result. */
 	struct uffdio_zeropage args;
-	struct mf_uffd_fill fill = { .put = put };
+	struct mf_uffd_fill fill = { .put = put, .owner = uffd->owner };
 	int r = get_arg(&args, arg, sizeof(args) - sizeof(args.zeropage));
 
 	if (r < 0)
@@ -219,12 +221,35 @@ static int do_writeprotect(const struct mf_uffd *uffd,
 	return r;
 }
 
+/* An event is unread: nothing is even looked at. */
+static int refuse(unsigned long request, char *arg)
+{
+	const int64_t result = -EAGAIN;
+
+	/* What it answers is the last of a structure; protection has none. */
+	if (request == UFFDIO_WRITEPROTECT)
+		return -EAGAIN;
+	return put_arg(arg + _IOC_SIZE(request) - sizeof(result), &result,
+		       sizeof(result)) < 0
+		       ? -EFAULT
+		       : -EAGAIN;
+}
+
+static bool changes_pages(unsigned long request)
+{
+	return request == UFFDIO_COPY || request == UFFDIO_ZEROPAGE ||
+	       request == UFFDIO_CONTINUE || request == UFFDIO_POISON ||
+	       request == UFFDIO_WRITEPROTECT;
+}
+
 int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
 {
 	if (request == UFFDIO_API)
 		return do_api(uffd, arg);
 	if (!uffd->ready)
 		return -EINVAL;
+	if (changes_pages(request) && mf_queue_is_changing(uffd->owner))
+		return refuse(request, arg);
 	switch (request) {
 	case UFFDIO_REGISTER:
 		return do_register(uffd, arg);

@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "base/sys.h"
+#include "base/syscall.h"
 #include "base/userfaultfd.h"
 #include "mm/mm.h"
 #include "uffd/hide.h"
@@ -215,15 +216,17 @@ static int settle(struct mf_range *range, uintptr_t start, size_t len)
 
 static int make_alias(struct mf_range *range)
 {
-	void *alias = mremap((void *)range->start, 0, range->len,
-			     MREMAP_MAYMOVE);
+	/* Not libc's, which may ask us what is registered there. */
+	long alias = mf_syscall(SYS_mremap, (long)range->start, 0,
+				(long)range->len, MREMAP_MAYMOVE, 0, 0);
 
-	if (alias == MAP_FAILED)
-		return -errno;
+	if (alias < 0)
+		return (int)alias;
 	range->alias = (uintptr_t)alias;
-	if (mf_sys.mprotect(alias, range->len, PROT_READ | PROT_WRITE) == 0)
+	if (mf_sys.mprotect((void *)alias, range->len,
+			    PROT_READ | PROT_WRITE) == 0)
 		return 0;
-	(void)mf_sys.munmap(alias, range->len);
+	(void)mf_sys.munmap((void *)alias, range->len);
 	return -EPERM; /* opened for reading only, as the kernel says */
 }
 
@@ -602,4 +605,103 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
 			remove_range(range);
 	}
 	write_unlock();
+}
+
+/* Changes of mappings */
+
+void mf_ranges_write_lock(void)
+{
+	write_lock();
+}
+
+void mf_ranges_write_unlock(void)
+{
+	write_unlock();
+}
+
+/* The first that touches [start, end), from that address on. */
+static struct mf_range *first_in(uintptr_t start, uintptr_t end, uintptr_t from)
+{
+	struct mf_range *found = NULL;
+
+	for (unsigned i = 0; i < n_ranges; i++) {
+		struct mf_range *range = &ranges[i];
+
+		if (range->len == 0 || range->start >= end ||
+		    range->start + range->len <= start || range->start < from ||
+		    (found && found->start < range->start))
+			continue;
+		found = range;
+	}
+	return found;
+}
+
+struct mf_range *mf_range_next(uintptr_t start, size_t len)
+{
+	return first_in(start, start + len, 0);
+}
+
+struct mf_range *mf_range_after(const struct mf_range *range, uintptr_t start,
+				size_t len)
+{
+	return first_in(start, start + len, range->start + range->len);
+}
+
+int mf_range_split(uintptr_t addr)
+{
+	return split_at(addr);
+}
+
+void mf_range_forget(struct mf_range *range)
+{
+	forget(range);
+}
+
+void mf_range_end(struct mf_range *range)
+{
+	remove_range(range);
+}
+
+void mf_range_move(struct mf_range *range, uintptr_t start)
+{
+	range->start = start;
+	range->generation = ++generation;
+}
+
+/* Two pieces of what was one range are alike again. */
+static bool joins(const struct mf_range *left, const struct mf_range *right)
+{
+	return left->len && right->len &&
+	       left->start + left->len == right->start &&
+	       left->owner == right->owner && left->epoch == right->epoch &&
+	       left->mode == right->mode && left->prot == right->prot &&
+	       left->hider == right->hider && left->states == right->states &&
+	       left->state + left->len / page_size() == right->state &&
+	       (!left->shared || left->alias + left->len == right->alias);
+}
+
+void mf_ranges_join(void)
+{
+	for (unsigned i = 0; i < n_ranges; i++)
+		for (unsigned j = 0; j < n_ranges; j++) {
+			if (!joins(&ranges[i], &ranges[j]))
+				continue;
+			ranges[i].len += ranges[j].len;
+			ranges[i].generation = ++generation;
+			ranges[j].len = 0;
+			ranges[j].states = NULL;
+			j = 0;
+		}
+}
+
+void mf_range_grow(uintptr_t start, size_t old_len, size_t new_len)
+{
+	uintptr_t at = start + old_len, end = start + new_len;
+	const struct mf_range *last = mf_range_find(at - 1);
+	struct mf_proc_vma vma;
+
+	if (!last || !last->owner || mf_proc_vma(at, &vma) < 0 ||
+	    vma.start > at)
+		return;
+	(void)add(last, at, end - at, &vma);
 }

@@ -71,6 +71,28 @@ void mf_range_drop(uint32_t owner);
  */
 void mf_ranges_freeze(void);
 void mf_ranges_thaw(void);
+/* The rest of what changes ranges, between these two. */
+void mf_ranges_write_lock(void);
+void mf_ranges_write_unlock(void);
+/*
+ * The lowest range that touches [start, start + len), or NULL; and the next
+ * one after that.
+ */
+struct mf_range *mf_range_next(uintptr_t start, size_t len);
+struct mf_range *mf_range_after(const struct mf_range *range, uintptr_t start,
+				size_t len);
+/* A range that reaches over addr becomes two. */
+int mf_range_split(uintptr_t addr);
+/* Put together again what was split and is alike now. */
+void mf_ranges_join(void);
+/* It is not mapped any more; it is mapped, and not registered any more. */
+void mf_range_forget(struct mf_range *range);
+void mf_range_end(struct mf_range *range);
+/* It is mapped there now. */
+void mf_range_move(struct mf_range *range, uintptr_t start);
+/* The mapping of old_len bytes has become longer, and what it had goes on. */
+void mf_range_grow(uintptr_t start, size_t old_len, size_t new_len);
+
 /*
  * In the child: each range becomes the child owner's, or if there is none
  * (0), is dropped.

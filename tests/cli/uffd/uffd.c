@@ -30,6 +30,7 @@
 
 static size_t page;
 static char *area;
+static char *wish; /* where to put it */
 static int uffd;
 
 static int new_uffd(int flags)
@@ -54,7 +55,7 @@ static void take_area(int flags, int memfd)
 {
 	struct uffdio_register all = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	area = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, flags, memfd,
+	area = mmap(wish, PAGES * page, PROT_READ | PROT_WRITE, flags, memfd,
 		    0);
 	if (area == MAP_FAILED)
 		err(1, "mmap");
@@ -339,15 +340,141 @@ static void do_children(void)
 	printf("%c%c\n", area[0], area[page]);
 }
 
+/* What a handler thread sees is told when all is over. */
+static char seen[4096];
+static size_t n_seen;
+
+static void note(const struct uffd_msg *message)
+{
+	const char *start = area;
+
+	n_seen += (size_t)snprintf(
+		seen + n_seen, sizeof(seen) - n_seen,
+		"event %#x: %td %td %lld\n", message->event,
+		message->event == UFFD_EVENT_REMOVE ||
+				message->event == UFFD_EVENT_UNMAP
+			? (char *)(uintptr_t)message->arg.remove.start - start
+		: message->event == UFFD_EVENT_REMAP
+			? (char *)(uintptr_t)message->arg.remap.from - start
+			: (char *)(uintptr_t)message->arg.pagefault.address -
+				  start,
+		message->event == UFFD_EVENT_REMOVE ||
+				message->event == UFFD_EVENT_UNMAP
+			? (char *)(uintptr_t)message->arg.remove.end - start
+			: 0,
+		message->event == UFFD_EVENT_REMAP
+			? (long long)message->arg.remap.len
+			: 0);
+}
+
+static void *serve_events(void *arg)
+{
+	struct pollfd wanted = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg message;
+
+	(void)arg;
+	for (;;) {
+		if (poll(&wanted, 1, -1) < 0)
+			err(1, "poll");
+		if (read(uffd, &message, sizeof(message)) < 0)
+			continue;
+		note(&message);
+		if (message.event == UFFD_EVENT_PAGEFAULT)
+			fill((uintptr_t)message.arg.pagefault.address);
+		if (message.event == UFFD_EVENT_REMAP)
+			area = (char *)(uintptr_t)message.arg.remap.to;
+	}
+	return NULL;
+}
+
+static void look_at(const char *what, const char *from)
+{
+	printf("%s:", what);
+	for (size_t i = 0; i < PAGES; i++)
+		printf(" %d", *(const volatile char *)(from + i * page));
+	printf("\n");
+}
+
+static void change(uint64_t features, int flags)
+{
+	char *from, *to,
+		*room = mmap(NULL, 4 * PAGES * page, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+
+	start(new_uffd(O_NONBLOCK), features);
+	wish = room;
+	take_area(flags | MAP_FIXED, -1);
+	pthread_create(&thread, NULL, serve_events, NULL);
+	look_at("filled", area);
+	printf("madvise %d\n", madvise(area + page, 2 * page, MADV_DONTNEED));
+	look_at("dropped", area);
+	printf("protected %d\n", mprotect(area, page, PROT_READ));
+	printf("dropped again %d\n", madvise(area, page, MADV_DONTNEED));
+	look_at("read only", area);
+	printf("protected %d\n", mprotect(area, page, PROT_READ | PROT_WRITE));
+	area[0] = 1;
+	printf("madvise %d\n", madvise(area + 3 * page, page, MADV_DONTNEED));
+	to = room + 2 * PAGES * page;
+	from = area;
+	printf("moved %d\n", mremap(area, PAGES * page, PAGES * page,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+	area = to;
+	look_at("moved", to);
+	mmap(from, PAGES * page, PROT_READ,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	look_at("old place", from);
+	printf("shrunk %d\n", mremap(to, PAGES * page, 3 * page, 0) == to);
+	printf("over it %d\n",
+	       mmap(to, page, PROT_READ,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == to);
+	printf("%d\n", *to);
+	printf("unmapped %d\n", munmap(to + page, 2 * page));
+	usleep(10000);
+	fputs(seen, stdout);
+}
+
+static void do_change(void)
+{
+	change(0, MAP_PRIVATE | MAP_ANONYMOUS);
+}
+
+static void do_change_shared(void)
+{
+	change(0, MAP_SHARED | MAP_ANONYMOUS);
+}
+
+#define EVENTS                                                  \
+	(UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | \
+	 UFFD_FEATURE_EVENT_UNMAP)
+
+static void do_events(void)
+{
+	change(EVENTS, MAP_PRIVATE | MAP_ANONYMOUS);
+}
+
+static void do_events_shared(void)
+{
+	change(EVENTS, MAP_SHARED | MAP_ANONYMOUS);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "pages", do_pages },	     { "shared", do_shared },
-	{ "device", do_device },     { "blocking", do_blocking },
-	{ "copies", do_copies },     { "calls", do_calls },
-	{ "sigbus", do_sigbus },     { "fork", do_fork },
+	{ "pages", do_pages },
+	{ "shared", do_shared },
+	{ "device", do_device },
+	{ "blocking", do_blocking },
+	{ "copies", do_copies },
+	{ "calls", do_calls },
+	{ "sigbus", do_sigbus },
+	{ "fork", do_fork },
 	{ "children", do_children },
+	{ "change", do_change },
+	{ "change-shared", do_change_shared },
+	{ "events", do_events },
+	{ "events-shared", do_events_shared },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remap.c - mremap() of registered memory.
+ *
+ * Promise: as in change.h.
+ * Context: as in change.h.
+ *
+ * The kernel moves one mapping. What is registered may be several, because of
+ * write protection, so it gets one protection, none, for as long as it takes.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "base/syscall.h"
+#include "uffd/audience.h"
+#include "uffd/change.h"
+#include "uffd/hide.h"
+#include "uffd/proc.h"
+#include "uffd/touch.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+struct remap {
+	uintptr_t from, to;
+	size_t old_len, new_len;
+	int flags;
+	bool closed;
+	/* What is in the way, is moved, leaves its old place, is cut off. */
+	struct mf_audience there, here, left, behind;
+};
+
+static size_t whole_pages(size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (len + page - 1) / page * page;
+}
+
+/* What is moved: of a mapping that shrinks the rest is unmapped. */
+static size_t moved_len(const struct remap *remap)
+{
+	return remap->new_len < remap->old_len ? remap->new_len
+					       : remap->old_len;
+}
+
+/* Under the write lock. */
+static int cut(const struct remap *remap)
+{
+	int r = mf_range_split(remap->from);
+
+	if (r == 0)
+		r = mf_range_split(remap->from + moved_len(remap));
+	if (r == 0)
+		r = mf_range_split(remap->from + remap->old_len);
+	if (r == 0 && remap->flags & MREMAP_FIXED)
+		r = mf_range_split(remap->to);
+	if (r == 0 && remap->flags & MREMAP_FIXED)
+		r = mf_range_split(remap->to + remap->new_len);
+	return r;
+}
+
+static bool concerns_us(const struct remap *remap)
+{
+	if (remap->from % whole_pages(1))
+		return false;
+	return mf_range_next(remap->from, remap->old_len) ||
+	       (remap->flags & MREMAP_FIXED &&
+		mf_range_next(remap->to, remap->new_len));
+}
+
+static void for_each(uintptr_t start, size_t len,
+		     int (*fn)(struct mf_range *range, uintptr_t start,
+			       size_t len))
+{
+	struct mf_range *range = mf_range_next(start, len);
+
+	mf_range_lock_pages();
+	for (; range; range = mf_range_after(range, start, len))
+		(void)fn(range, range->start, range->len);
+	mf_range_unlock_pages();
+}
+
+static int close_range_(struct mf_range *range, uintptr_t start, size_t len)
+{
+	return mf_hide_close(range, start, len);
+}
+
+static void close_all(struct remap *remap)
+{
+	struct mf_proc_vma vma;
+
+	if (mf_proc_vma(remap->from, &vma) == 0 && vma.start <= remap->from &&
+	    vma.end >= remap->from + remap->old_len)
+		return;
+	remap->closed = true;
+	for_each(remap->from, remap->old_len, close_range_);
+}
+
+static void gather(struct remap *remap)
+{
+	size_t len = moved_len(remap);
+
+	if (remap->flags & MREMAP_FIXED)
+		mf_audience_gather(&remap->there, remap->to, remap->new_len,
+				   UFFD_FEATURE_EVENT_UNMAP);
+	mf_audience_gather(&remap->here, remap->from, len,
+			   UFFD_FEATURE_EVENT_REMAP);
+	mf_audience_gather(&remap->left, remap->from, len,
+			   UFFD_FEATURE_EVENT_UNMAP);
+	if (remap->old_len > len)
+		mf_audience_gather(&remap->behind, remap->from + len,
+				   remap->old_len - len,
+				   UFFD_FEATURE_EVENT_UNMAP);
+}
+
+static void forget(uintptr_t start, size_t len)
+{
+	struct mf_range *range;
+
+	while ((range = mf_range_next(start, len)))
+		mf_range_forget(range);
+}
+
+static bool hears_of_it(const struct remap *remap, uint32_t owner)
+{
+	for (unsigned i = 0; i < remap->here.n; i++)
+		if (remap->here.of[i].owner == owner)
+			return true;
+	return false;
+}
+
+/* It has moved: its range follows, or is registered no more. */
+static void follow(const struct remap *remap)
+{
+	size_t len = moved_len(remap);
+	struct mf_range *range;
+
+	while ((range = mf_range_next(remap->from, len))) {
+		mf_range_move(range, remap->to + (range->start - remap->from));
+		if (!hears_of_it(remap, range->owner))
+			mf_range_end(range);
+	}
+}
+
+/* Under the write lock, the kernel has done it. */
+static void settle(struct remap *remap)
+{
+	size_t len = moved_len(remap);
+
+	mf_uffd_widen_hull(remap->to, remap->to + remap->new_len);
+	forget(remap->from + len, remap->old_len - len);
+	if (remap->to != remap->from) {
+		forget(remap->to, remap->new_len);
+		follow(remap);
+	}
+	if (remap->closed)
+		for_each(remap->to, len, mf_hide_open);
+	if (remap->new_len > remap->old_len)
+		mf_range_grow(remap->to, remap->old_len, remap->new_len);
+}
+
+static void tell(const struct remap *remap)
+{
+	size_t len = moved_len(remap);
+	const struct uffd_msg message = {
+		.event = UFFD_EVENT_REMAP,
+		.arg.remap = { remap->from, remap->to, remap->old_len },
+	};
+
+	mf_queue_wake(0, remap->from, remap->old_len);
+	mf_audience_tell_unmap(&remap->there, remap->to, remap->new_len);
+	if (remap->to == remap->from) {
+		mf_audience_dismiss(&remap->here);
+		mf_audience_dismiss(&remap->left);
+	} else {
+		mf_audience_tell(&remap->here, &message);
+	}
+	mf_audience_tell_unmap(&remap->behind, remap->from + len,
+			       remap->old_len - len);
+	if (remap->to != remap->from)
+		mf_audience_tell_unmap(&remap->left, remap->from, len);
+}
+
+static void dismiss(const struct remap *remap)
+{
+	mf_audience_dismiss(&remap->there);
+	mf_audience_dismiss(&remap->here);
+	mf_audience_dismiss(&remap->left);
+	mf_audience_dismiss(&remap->behind);
+}
+
+/* Under the write lock. */
+static long do_it(struct remap *remap)
+{
+	long r = cut(remap);
+
+	if (r < 0)
+		return r;
+	gather(remap);
+	close_all(remap);
+	r = mf_syscall(SYS_mremap, (long)remap->from, (long)remap->old_len,
+		       (long)remap->new_len, remap->flags, (long)remap->to, 0);
+	if (r < 0) {
+		if (remap->closed)
+			for_each(remap->from, remap->old_len, mf_hide_open);
+		dismiss(remap);
+		return r;
+	}
+	remap->to = (uintptr_t)r;
+	settle(remap);
+	return 0;
+}
+
+int mf_uffd_mremap(void *old_addr, size_t old_len, size_t new_len, int flags,
+		   void *new_addr, void **ret_addr)
+{
+	struct remap remap = {
+		.from = (uintptr_t)old_addr,
+		.to = (uintptr_t)new_addr,
+		.old_len = whole_pages(old_len),
+		.new_len = whole_pages(new_len),
+		.flags = flags,
+	};
+	long r = -ENOENT;
+
+	mf_ranges_write_lock();
+	/* What stays behind would be as missing as what was never there. */
+	if (concerns_us(&remap))
+		r = flags & MREMAP_DONTUNMAP ? -EINVAL : do_it(&remap);
+	mf_ranges_write_unlock();
+	if (r < 0)
+		return (int)r;
+	tell(&remap);
+	*ret_addr = (void *)remap.to;
+	return 0;
+}
