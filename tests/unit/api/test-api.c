@@ -3,12 +3,14 @@
 #include "mfill.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "harness/harness.h"
 #include "harness/needs.h"
 #include "harness/pattern.h"
@@ -346,6 +348,60 @@ TEST(copy_nofault_says_what_is_missing)
 	(void)*(volatile char *)map;
 	ck_assert_uint_eq(mfill_copy_nofault(to, map + PAGE - 10, 16), 6);
 	ck_assert_int_eq(mfill_unmap(map), 0);
+}
+
+#define THREADS 2100 /* a few more than a world has places for */
+
+static struct {
+	char *map;
+	uint32_t done, refused, leave;
+} crowd;
+
+static void *require_and_stay(void *arg)
+{
+	int r = mfill_require(crowd.map, 1);
+
+	if (r == -ENOMEM)
+		mf_fetch_add(&crowd.refused, 1);
+	else if (r < 0)
+		abort();
+	mf_fetch_add(&crowd.done, 1);
+	while (!mf_load_acquire(&crowd.leave))
+		(void)mf_futex_wait(&crowd.leave, 0, 0, MF_FUTEX_LOCAL);
+	return arg;
+}
+
+static void start_crowd(pthread_t threads[THREADS])
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 * 1024);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], &attr, require_and_stay, NULL))
+			SKIP("%d threads at once", THREADS);
+	while (mf_load_acquire(&crowd.done) < THREADS)
+		usleep(1000);
+}
+
+TEST_WITHIN(a_thread_too_many_is_an_error_until_others_have_ended, 60)
+{
+	static pthread_t threads[THREADS];
+
+	crowd.map = mf_pattern_map(&pattern, NULL);
+	start_crowd(threads);
+	ck_assert_uint_gt(crowd.refused, 0);
+	ck_assert_uint_lt(crowd.refused, 100);
+	mf_store_release(&crowd.leave, 1);
+	mf_futex_wake(&crowd.leave, THREADS, MF_FUTEX_LOCAL);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	crowd.refused = 0;
+	ck_assert_int_eq(pthread_create(threads, NULL, require_and_stay, NULL),
+			 0);
+	pthread_join(threads[0], NULL);
+	ck_assert_uint_eq(crowd.refused, 0);
+	ck_assert_int_eq(mfill_unmap(crowd.map), 0);
 }
 
 TEST(the_version_is_the_header_s)
