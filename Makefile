@@ -8,7 +8,7 @@ DESTDIR ?=
 
 NINJA = ninja --quiet -C
 
-.PHONY: all check check-asan check-tsan check-clang check-debug check-aarch64 \
+.PHONY: all check check-uffd check-no-uffd check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-mutations check-model \
 	check-sched check-sched-deep sched explorer compare-doctor check-kernel-uffd \
 	check-all demo bench format install clean
@@ -60,6 +60,13 @@ check-32:
 		-Dtests=true -Dchecks=true
 	@$(NINJA) build-32
 	@tools/run-tests --slow 2 build-32
+
+# With the kernel's userfaultfd wherever there is a choice; and without any.
+check-uffd check-no-uffd:
+	@tools/install-deps build check
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@tools/$@ build
 
 # A million faults, with everything else going on at once.
 check-stress:
@@ -117,9 +124,9 @@ check-kernel-uffd:
 	@$(NINJA) build
 	@tools/check-kernel-uffd build
 
-check-all: check check-stress check-fuzz check-clang check-asan check-tsan \
-	check-aarch64 check-32 check-model check-mutations check-sched-deep \
-	check-kernel-uffd
+check-all: check check-uffd check-no-uffd check-stress check-fuzz \
+	check-clang check-asan check-tsan check-aarch64 check-32 check-model \
+	check-mutations check-sched-deep check-kernel-uffd
 
 # A database that is only there compressed, and sqlite3 in a container's place.
 demo:

@@ -5,6 +5,7 @@
  * Each test is a suite of its own, so that its result is printed at once.
  * Check does the forking, the time limit and the assertions.
  */
+#include "base/sys.h"
 #include "harness/harness.h"
 
 #include <errno.h>
@@ -247,6 +248,45 @@ static bool is_wanted(const struct mf_test *test, char **names)
 	return false;
 }
 
+static int (*real_madvise)(void *addr, size_t len, int advice);
+static int (*real_open)(const char *path, int flags, mode_t mode);
+
+static int madvise_without_guards(void *addr, size_t len, int advice)
+{
+	if (advice == MADV_GUARD_INSTALL || advice == MADV_GUARD_REMOVE)
+		return -EINVAL;
+	return real_madvise(addr, len, advice);
+}
+
+static int refuse_userfaultfd(int flags)
+{
+	(void)flags;
+	return -EPERM;
+}
+
+static int open_but_userfaultfd(const char *path, int flags, mode_t mode)
+{
+	if (strcmp(path, "/dev/userfaultfd") == 0)
+		return -ENOENT;
+	return real_open(path, flags, mode);
+}
+
+/* MF_TEST_WITHOUT="guards userfaultfd": a kernel that lacks these. */
+static void take_away(void)
+{
+	const char *without = getenv("MF_TEST_WITHOUT");
+
+	if (without && strstr(without, "guards")) {
+		real_madvise = mf_sys.madvise;
+		mf_sys.madvise = madvise_without_guards;
+	}
+	if (without && strstr(without, "userfaultfd")) {
+		real_open = mf_sys.open;
+		mf_sys.open = open_but_userfaultfd;
+		mf_sys.userfaultfd = refuse_userfaultfd;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct mf_test *test;
@@ -259,6 +299,7 @@ int main(int argc, char **argv)
 		abort();
 	for (test = tests; test; test = test->next)
 		wanted += is_wanted(test, argv + 1);
+	take_away();
 	printf("1..%d\n", wanted);
 	fflush(stdout);
 	for (test = tests; test; test = test->next)
