@@ -19,6 +19,7 @@
 
 #include "base/userfaultfd.h"
 #include "fault/fault.h"
+#include "mm/buffer.h"
 #include "uffd/queue.h"
 
 #define COPY_TRIES 16
@@ -93,25 +94,38 @@ static int check(const struct mf_uffd_fill *fill, uintptr_t start, size_t len)
 		       : 0;
 }
 
-int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
+static int64_t fill_all(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 {
 	uint64_t done = 0;
 	int r;
+
+	mf_mm_read_lock(fill->mm, fill->me);
+	r = check(fill, (uintptr_t)start, (size_t)len);
+	mf_mm_read_unlock(fill->mm, fill->me);
+	while (done < len && r == 0) {
+		r = fill_page(fill, (uintptr_t)(start + done),
+			      fill->src + done);
+		if (r == 0)
+			done += page_size();
+	}
+	return done ? (int64_t)done : r;
+}
+
+int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
+{
+	int64_t done = -ENOMEM;
 
 	fill->mm = mf_mm_self();
 	fill->me = mf_slot_self();
 	if (!fill->mm || !fill->me)
 		return -ENOMEM;
-	mf_mm_read_lock(fill->mm, fill->me);
-	r = check(fill, (uintptr_t)start, (size_t)len);
-	mf_mm_read_unlock(fill->mm, fill->me);
-	if (r < 0)
-		return r;
-	for (; done < len && r == 0; done += page_size()) {
-		r = fill_page(fill, (uintptr_t)(start + done),
-			      fill->src + done);
-		if (r < 0)
-			break;
-	}
-	return done ? (int64_t)done : r;
+	mf_signals_block();
+	if (fill->put == mf_put_copy)
+		fill->page = mf_buffer_get(fill->me, page_size());
+	if (fill->page || fill->put != mf_put_copy)
+		done = fill_all(fill, start, len);
+	if (fill->page)
+		mf_buffer_put(fill->me, fill->page);
+	mf_signals_restore();
+	return done;
 }

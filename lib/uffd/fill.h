@@ -4,7 +4,7 @@
  *
  * Promise: nothing is put into a range that went away or changed while no lock
  * was held.
- * Context: asynchronous signals blocked, no lock held.
+ * Context: not in a signal handler; no lock held.
  */
 #ifndef MF_UFFD_FILL_H
 #define MF_UFFD_FILL_H

@@ -220,6 +220,21 @@ int mf_hide_repair(struct mf_range *range)
 	return r < 0 ? r : mf_hide_open(range, range->start, range->len);
 }
 
+bool mf_hide_is_gone(const struct mf_range *range, uintptr_t addr)
+{
+	struct mf_proc_vma vma;
+	uint64_t word;
+
+	/* A marker shows as swapped out. */
+	mf_proc_pages(addr, 1, &word);
+	if (word & MF_PROC_PRESENT)
+		return true;
+	if (range->hider->install)
+		return !(word & MF_PROC_SWAP);
+	return mf_proc_vma(addr, &vma) < 0 || vma.start > addr ||
+	       vma.prot != PROT_NONE;
+}
+
 /* The end of a registration */
 
 /* What our mprotect() made of it; else somebody else's mapping is there. */

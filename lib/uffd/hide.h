@@ -44,6 +44,8 @@ int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len);
 int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len);
 /* Take a marker away from closed pages, which become missing and not hidden. */
 int mf_hide_unmark(struct mf_range *range, uintptr_t start, size_t len);
+/* A hidden page was unmapped since, without our knowing. */
+bool mf_hide_is_gone(const struct mf_range *range, uintptr_t addr);
 /*
  * In a child, forked while a page was put in: hide it again, and open what was
  * closed for a moment.

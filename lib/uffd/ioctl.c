@@ -13,8 +13,8 @@
 
 #include "base/userfaultfd.h"
 #include "fault/fault.h"
-#include "mm/buffer.h"
 #include "uffd/fill.h"
+#include "uffd/move.h"
 #include "uffd/protect.h"
 #include "uffd/queue.h"
 #include "uffd/remote.h"
@@ -28,7 +28,8 @@
 	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED | \
 	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC |                   \
 	 UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |            \
-	 UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP)
+	 UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |          \
+	 UFFD_FEATURE_MOVE)
 #define MODES                                                     \
 	(UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | \
 	 UFFDIO_REGISTER_MODE_MINOR)
@@ -147,7 +148,6 @@ static int finish(const struct mf_uffd *uffd, int64_t done, uint64_t start,
 
 static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 {
-	struct mf_slot *me = mf_slot_self();
 	struct mf_uffd_fill fill = { .put = mf_put_copy };
 	struct uffdio_copy args;
 	int64_t done;
@@ -164,15 +164,7 @@ static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 	fill.owner = uffd->owner;
 	fill.src = args.src;
 	fill.wp = args.mode & UFFDIO_COPY_MODE_WP;
-	mf_signals_block();
-	fill.page = mf_buffer_get(me, page_size());
-	if (!fill.page)
-		done = -ENOMEM;
-	else
-		done = mf_uffd_fill(&fill, args.dst, args.len);
-	if (fill.page)
-		mf_buffer_put(me, fill.page);
-	mf_signals_restore();
+	done = mf_uffd_fill(&fill, args.dst, args.len);
 	return finish(uffd, done, args.dst, args.len,
 		      !(args.mode & UFFDIO_COPY_MODE_DONTWAKE), &arg->copy);
 }
@@ -221,6 +213,27 @@ static int do_writeprotect(const struct mf_uffd *uffd,
 	return r;
 }
 
+static int do_move(const struct mf_uffd *uffd, struct uffdio_move *arg)
+{
+	const uint64_t modes = UFFDIO_MOVE_MODE_DONTWAKE |
+			       UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	struct uffdio_move args;
+	int64_t done;
+	int r = get_arg(&args, arg, sizeof(args) - sizeof(args.move));
+
+	if (r == 0)
+		r = check_range(args.dst, args.len);
+	if (r == 0)
+		r = check_range(args.src, args.len);
+	if (r < 0)
+		return r;
+	if (args.mode & ~modes)
+		return -EINVAL;
+	done = mf_move(uffd->owner, args.dst, args.src, args.len, args.mode);
+	return finish(uffd, done, args.dst, args.len,
+		      !(args.mode & UFFDIO_MOVE_MODE_DONTWAKE), &arg->move);
+}
+
 /* An event is unread: nothing is even looked at. */
 static int refuse(unsigned long request, char *arg)
 {
@@ -239,7 +252,7 @@ static bool changes_pages(unsigned long request)
 {
 	return request == UFFDIO_COPY || request == UFFDIO_ZEROPAGE ||
 	       request == UFFDIO_CONTINUE || request == UFFDIO_POISON ||
-	       request == UFFDIO_WRITEPROTECT;
+	       request == UFFDIO_WRITEPROTECT || request == UFFDIO_MOVE;
 }
 
 int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
@@ -263,6 +276,8 @@ int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
 		return do_fill(uffd, arg, mf_put_zero, 1);
 	case UFFDIO_CONTINUE:
 		return do_fill(uffd, arg, mf_put_continue, 3);
+	case UFFDIO_MOVE:
+		return do_move(uffd, arg);
 	case UFFDIO_WRITEPROTECT:
 		return do_writeprotect(uffd, arg);
 	case UFFDIO_POISON:
@@ -279,6 +294,8 @@ int mf_uffd_ioctl(int fd, unsigned long request, void *arg)
 	if (!mf_uffd_get(fd, &uffd))
 		return -EBADF;
 	/* It is ready since before it was born. */
+	if (uffd.remote && request == UFFDIO_MOVE)
+		return -EINVAL; /* only within one process */
 	if (uffd.remote && request != UFFDIO_API)
 		return mf_remote_ioctl(uffd.owner, request, arg);
 	return mf_uffd_serve(&uffd, request, arg);

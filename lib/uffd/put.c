@@ -70,9 +70,8 @@ static uint8_t touch(uintptr_t addr)
 	return mf_copy_nofault(&byte, (void *)addr, 1) ? MF_STATE_INSTALLED : 0;
 }
 
-/* Closed, or hidden by no access: */
-static int put_private(struct mf_range *range, uintptr_t addr,
-		       const void *bytes, uint8_t state)
+int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
+		  uint8_t state)
 {
 	bool marked = is_hidden(range, addr) && range->hider->install;
 	int r = marked ? mf_hide_unmark(range, addr, page_size()) : 0;
@@ -93,7 +92,7 @@ static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 		      uint8_t state)
 {
 	if (!range->shared)
-		return put_private(range, addr, bytes, state);
+		return mf_put_closed(range, addr, bytes, state);
 	if (mf_copy_nofault((void *)alias_of(range, addr), bytes, page_size()))
 		return -EFAULT; /* beyond the end of the file */
 	if (is_hidden(range, addr))

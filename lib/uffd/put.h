@@ -21,5 +21,11 @@ mf_put_fn mf_put_copy, mf_put_zero, mf_put_continue, mf_put_poison;
 
 /* Under the page lock: it counts as there, whoever put it in. */
 bool mf_put_is_there(const struct mf_range *range, uintptr_t addr);
+/*
+ * Under the page lock: a private page that is closed, or hidden by no access,
+ * and stays so.
+ */
+int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
+		  uint8_t state);
 
 #endif

@@ -21,9 +21,10 @@
 
 #define RANGES_MAX 1024
 
-#define BASIC_IOCTLS                                   \
-	(1ULL << _UFFDIO_WAKE | 1ULL << _UFFDIO_COPY | \
-	 1ULL << _UFFDIO_ZEROPAGE | 1ULL << _UFFDIO_POISON)
+#define BASIC_IOCTLS                                       \
+	(1ULL << _UFFDIO_WAKE | 1ULL << _UFFDIO_COPY |     \
+	 1ULL << _UFFDIO_ZEROPAGE | 1ULL << _UFFDIO_MOVE | \
+	 1ULL << _UFFDIO_POISON)
 
 static struct mf_range ranges[RANGES_MAX]; /* mmap_lock */
 static unsigned n_ranges;		   /* mmap_lock; used ones are below */
@@ -88,6 +89,16 @@ struct mf_range *mf_range_find(uintptr_t addr)
 		if (addr - ranges[i].start < ranges[i].len)
 			return &ranges[i];
 	return NULL;
+}
+
+bool mf_range_touches(uintptr_t start, size_t len)
+{
+	for (unsigned i = 0; i < n_ranges; i++)
+		if (ranges[i].len && ranges[i].owner &&
+		    ranges[i].start < start + len &&
+		    start < ranges[i].start + ranges[i].len)
+			return true;
+	return false;
 }
 
 bool mf_range_has(uintptr_t start, size_t len)
@@ -277,16 +288,6 @@ static void forget(struct mf_range *range)
 	(void)mf_sys.munmap(states, range->states_size);
 }
 
-static bool is_gone(const struct mf_range *range, uintptr_t addr)
-{
-	struct mf_proc_vma vma;
-
-	if (range->hider->install)
-		return !mf_proc_present(addr);
-	return mf_proc_vma(addr, &vma) < 0 || vma.start > addr ||
-	       vma.prot != PROT_NONE;
-}
-
 /*
  * Poison outlives its registration, but not its page: when the kernel has
  * nothing or something else there, it is no more. Whether any is left.
@@ -301,7 +302,7 @@ static bool keep_poison(struct mf_range *range)
 
 		if (!(*state & MF_STATE_POISON))
 			continue;
-		if (is_gone(range, at))
+		if (mf_hide_is_gone(range, at))
 			*state = 0;
 		else
 			left = true;

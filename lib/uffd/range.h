@@ -105,6 +105,8 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner));
  */
 struct mf_range *mf_range_find(uintptr_t addr);
 bool mf_range_has(uintptr_t start, size_t len);
+/* Some of it is registered. */
+bool mf_range_touches(uintptr_t start, size_t len);
 
 uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr);
 

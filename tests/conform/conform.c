@@ -30,8 +30,7 @@
 	 UFFD_FEATURE_SIGBUS | UFFD_FEATURE_THREAD_ID |                  \
 	 UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_EXACT_ADDRESS |         \
 	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_UNPOPULATED | \
-	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC)
-#define NOT_OFFERED (1ULL << _UFFDIO_MOVE)
+	 UFFD_FEATURE_POISON | UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_MOVE)
 
 const char *const memory_names[] = { "private", "shared", "memfd" };
 
@@ -255,7 +254,7 @@ void do_register(struct run *run, int page, int n, uint64_t mode)
 
 	say(run, "register %d+%d mode %llu: %s, %llx\n", page, n,
 	    (unsigned long long)mode, name_of(r),
-	    (unsigned long long)(args.ioctls & ~NOT_OFFERED));
+	    (unsigned long long)args.ioctls);
 }
 
 static void do_range(struct run *run, const char *name, unsigned long request,
@@ -333,6 +332,34 @@ void do_protect(struct run *run, int page, int n, uint64_t mode)
 	    name_of(run->who->ioctl(run->fd, UFFDIO_WRITEPROTECT, &args)));
 }
 
+static void move(struct run *run, const char *what, uint64_t src, int from,
+		 int page, int n, uint64_t mode)
+{
+	struct uffdio_move args = {
+		.dst = at(run, page),
+		.src = src,
+		.len = (uint64_t)n * run->page,
+		.mode = mode,
+		.move = 77,
+	};
+
+	say(run, "move %s %d to %d+%d mode %llu: %s", what, from, page, n,
+	    (unsigned long long)mode,
+	    name_of(run->who->ioctl(run->fd, UFFDIO_MOVE, &args)));
+	say(run, ", %lld\n", (long long)args.move);
+}
+
+void do_move(struct run *run, int from, int page, int n, uint64_t mode)
+{
+	move(run, "bytes", (uintptr_t)run->bytes + (size_t)from * run->page,
+	     from, page, n, mode);
+}
+
+void do_move_within(struct run *run, int from, int page, int n, uint64_t mode)
+{
+	move(run, "page", at(run, from), from, page, n, mode);
+}
+
 void do_marks(struct run *run)
 {
 	say(run, "marks: ");
@@ -367,6 +394,12 @@ void do_other(struct run *run, int page, bool write)
 	if (run->other)
 		touch(run, "other", run->other + (size_t)page * run->page + 100,
 		      page, write);
+}
+
+void do_source(struct run *run, int page, bool write)
+{
+	touch(run, "byte", run->bytes + (size_t)page * run->page + 100, page,
+	      write);
 }
 
 void do_read(struct run *run)

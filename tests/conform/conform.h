@@ -66,6 +66,11 @@ void do_zero(struct run *run, int page, int n, uint64_t mode);
 void do_continue(struct run *run, int page, int n, uint64_t mode);
 void do_poison(struct run *run, int page, int n, uint64_t mode);
 void do_protect(struct run *run, int page, int n, uint64_t mode);
+/* From the bytes to copy from, or from another page. */
+void do_move(struct run *run, int from, int page, int n, uint64_t mode);
+void do_move_within(struct run *run, int from, int page, int n, uint64_t mode);
+/* A touch of the bytes to copy from. */
+void do_source(struct run *run, int page, bool write);
 /* The pages writes to which are announced. */
 void do_marks(struct run *run);
 void do_touch(struct run *run, int page, bool write);
@@ -99,6 +104,6 @@ struct conform_case {
 	{                   \
 #name, name \
 	}
-extern const struct conform_case protect_cases[];
+extern const struct conform_case protect_cases[], move_cases[];
 
 #endif

@@ -441,7 +441,8 @@ static unsigned compare_some(enum memory memory,
 static void compare(enum memory memory)
 {
 	ck_assert_uint_eq(compare_some(memory, cases) +
-				  compare_some(memory, protect_cases),
+				  compare_some(memory, protect_cases) +
+				  compare_some(memory, move_cases),
 			  0);
 }
 

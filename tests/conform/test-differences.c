@@ -18,7 +18,7 @@
 
 static void what_is_not_offered(struct run *run)
 {
-	do_api(run, UFFD_FEATURE_MOVE);
+	do_api(run, UFFD_FEATURE_MISSING_HUGETLBFS);
 }
 
 /* Only the privileged may have it of the kernel. */

@@ -30,7 +30,10 @@ enum kind {
 	CONTINUE,
 	POISON,
 	PROTECT,
+	MOVE,
+	MOVE_WITHIN,
 	TOUCH,
+	SOURCE,
 	OTHER,
 	KINDS
 };
@@ -70,6 +73,17 @@ static void do_step(struct run *run, const struct step *step)
 	case PROTECT:
 		do_protect(run, step->page, step->n, step->mode % 5);
 		do_marks(run);
+		break;
+	case MOVE:
+		do_move(run, (int)(step->mode % PAGES), step->page, step->n,
+			step->mode % 4);
+		break;
+	case MOVE_WITHIN:
+		do_move_within(run, (int)(step->mode % PAGES), step->page,
+			       step->n, step->mode % 4);
+		break;
+	case SOURCE:
+		do_source(run, step->page, step->mode % 2);
 		break;
 	case TOUCH:
 		do_touch(run, step->page, step->mode % 2);
@@ -118,8 +132,10 @@ static void play(struct run *run, const struct step *steps, unsigned n)
 	do_api(run, features[steps[0].features]);
 	for (unsigned i = 0; i < n; i++)
 		do_step(run, &steps[i]);
-	for (int page = 0; page < PAGES; page++)
+	for (int page = 0; page < PAGES; page++) {
 		do_touch(run, page, false);
+		do_source(run, page, false);
+	}
 	do_marks(run);
 	run_end(run);
 }

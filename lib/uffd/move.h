@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * move.h - pages change their place: UFFDIO_MOVE.
+ *
+ * Promise: at each moment a page is seen in one of the two places, whole; a
+ * write to it is not lost.
+ * Context: not in a signal handler; no lock held.
+ */
+#ifndef MF_UFFD_MOVE_H
+#define MF_UFFD_MOVE_H
+
+#include <stdint.h>
+
+/* Bytes moved, or -errno when none are. mode: UFFDIO_MOVE_MODE_*. */
+int64_t mf_move(uint32_t owner, uint64_t dst, uint64_t src, uint64_t len,
+		uint64_t mode);
+
+#endif
