@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -42,8 +43,19 @@ static int set_kind(int fd, enum pl_fd_kind kind)
 	return 0;
 }
 
+/* A child has its parent's descriptors, and they show the parent. */
+static void in_child(void)
+{
+	unsigned end = mf_load_relaxed(&fds_end);
+
+	for (unsigned fd = 0; fd < end; fd++)
+		if (pl_fd_kinds[fd] == PL_FD_PAGEMAP)
+			pl_fd_kinds[fd] = PL_FD_PLAIN;
+}
+
 void pl_uffd_start(void)
 {
+	(void)pthread_atfork(NULL, NULL, in_child);
 	mf_uffd_serve_system_calls();
 }
 

@@ -115,7 +115,8 @@ static void before(void)
 	parent_pid = (pid_t)own_pid();
 	n = mf_uffd_list(all, MF_QUEUE_OWNERS);
 	for (unsigned i = 0; i < n; i++)
-		if (all[i].features & UFFD_FEATURE_EVENT_FORK)
+		if (all[i].features & UFFD_FEATURE_EVENT_FORK &&
+		    mf_range_is_owner(all[i].owner))
 			add_birth(&all[i]);
 	if (n_births > 0 && pipe2(pipe_ends, O_CLOEXEC) < 0)
 		bury_all();

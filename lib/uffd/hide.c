@@ -207,8 +207,9 @@ int mf_hide_repair(struct mf_range *range)
 
 	for (uintptr_t at = range->start; at <= end && r == 0;
 	     at += page_size()) {
-		bool hidden = at < end &&
-			      *mf_range_state(range, at) & MF_STATE_HIDDEN;
+		const uint8_t kinds = MF_STATE_HIDDEN | MF_STATE_POISON;
+		bool hidden = at < end && (*mf_range_state(range, at) &
+					   kinds) == MF_STATE_HIDDEN;
 
 		if (hidden && !run)
 			run = at;

@@ -583,6 +583,14 @@ void mf_ranges_freeze(void)
 	mf_mutex_lock(&change_mutex, MF_RANK_API);
 }
 
+bool mf_range_is_owner(uint32_t owner)
+{
+	for (unsigned i = 0; i < n_ranges; i++)
+		if (ranges[i].len && ranges[i].owner == owner)
+			return true;
+	return false;
+}
+
 void mf_ranges_thaw(void)
 {
 	mf_mutex_unlock(&change_mutex, MF_RANK_API);

@@ -70,6 +70,7 @@ void mf_range_drop(uint32_t owner);
  * waits for malloc().
  */
 void mf_ranges_freeze(void);
+bool mf_range_is_owner(uint32_t owner); /* of any, while they are frozen */
 void mf_ranges_thaw(void);
 /* The rest of what changes ranges, between these two. */
 void mf_ranges_write_lock(void);
