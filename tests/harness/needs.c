@@ -7,6 +7,7 @@
 #include "harness/needs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -223,4 +224,48 @@ void mf_test_needs_a_terabyte(void)
 		SKIP("maps that take no time (not in qemu-user 7.2)");
 	if (seconds_to_map((uint64_t)1025 << 30) < 0)
 		SKIP("a terabyte of free addresses");
+}
+
+/* Whether some line begins with that address. */
+static bool is_listed(int maps, const void *addr)
+{
+	char text[4096], start[24];
+	bool found = false;
+	size_t kept = 0;
+	ssize_t n;
+
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)addr);
+	while (!found &&
+	       (n = read(maps, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		kept += (size_t)n;
+		text[kept] = '\0';
+		found = strstr(text, start);
+		/* The end may be the first half of it. */
+		if (kept > sizeof(start)) {
+			memmove(text, text + kept - sizeof(start),
+				sizeof(start));
+			kept = sizeof(start);
+		}
+	}
+	return found;
+}
+
+void mf_test_needs_maps(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	void *page;
+	bool found;
+
+	ck_assert_int_ge(maps, 0);
+	/* Its neighbours have other protections, so it is a line of its own. */
+	page = mmap(NULL, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
+	ck_assert(page != MAP_FAILED);
+	ck_assert_int_eq(mprotect((char *)page + size, size, PROT_READ), 0);
+	found = is_listed(maps, (char *)page + size);
+	munmap(page, 3 * size);
+	close(maps);
+	if (!found)
+		SKIP("/proc/self/maps (not in qemu-user 7.2)");
 }

@@ -32,6 +32,11 @@ void mf_test_needs_dontdump(void);
  * lucky, mapped without a loop over its pages, as qemu-user does.
  */
 void mf_test_needs_a_terabyte(void);
+/*
+ * /proc/self/maps as it is when it is read. With qemu-user it stays as it was
+ * when it was opened.
+ */
+void mf_test_needs_maps(void);
 /* Memory that is empty in a child made without fork(). */
 void mf_test_needs_wipe_on_fork(void);
 

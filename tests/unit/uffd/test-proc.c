@@ -12,6 +12,7 @@
 
 #include "base/sys.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 
@@ -73,6 +74,7 @@ static void check_mappings(void)
 
 TEST(mappings_are_told_as_they_are)
 {
+	mf_test_needs_maps();
 	ck_assert_int_eq(mf_proc_open(), 0);
 	check_mappings();
 }
@@ -82,6 +84,7 @@ TEST(mappings_are_told_as_they_are_on_old_kernels)
 	struct mf_sys real = mf_sys;
 
 	mf_sys.ioctl = no_queries;
+	mf_test_needs_maps();
 	ck_assert_int_eq(mf_proc_open(), 0);
 	check_mappings();
 	mf_sys = real;
@@ -95,6 +98,7 @@ TEST(pages_are_told_as_they_are)
 	unsigned char cached[3];
 	uint64_t words[3];
 
+	mf_test_needs_maps();
 	ck_assert_int_eq(mf_proc_open(), 0);
 	other[PAGE] = 1;
 	area[2 * PAGE] = 1;
@@ -114,6 +118,7 @@ TEST(memory_without_access_is_read_and_written)
 	char *area = map(PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char back[4] = "";
 
+	mf_test_needs_maps();
 	ck_assert_int_eq(mf_proc_open(), 0);
 	ck_assert_int_eq(mf_proc_write((uintptr_t)area, "abc", 4), 0);
 	ck_assert_int_eq(mf_proc_read((uintptr_t)area, back, 4), 0);
