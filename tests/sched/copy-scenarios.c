@@ -166,6 +166,19 @@ static void copy_or_fail(void)
 		mfx_expect("a copy", r, 0, -EAGAIN);
 }
 
+static void unmap_dst(void)
+{
+	mfx_expect("an unmap", mfx_unmap(DST, 1), 0, 0);
+}
+
+static void copy_or_gone(void)
+{
+	int r = mfx_copy(DST, SRC);
+
+	if (r != -ENOENT)
+		mfx_expect("a copy", r, 0, -EAGAIN);
+}
+
 static void copy_once(void)
 {
 	mfx_expect("a copy", mfx_copy(DST, SRC), 0, 0);
@@ -176,15 +189,32 @@ static void copy_window_once(void)
 	mfx_expect("a copy", mfx_copy(DST, WINDOW), 0, 0);
 }
 
-static void set_up_changing(void)
+static void add_changing(void)
 {
-	set_up();
 	for (unsigned p = 0; p < mfx_run.scenario->n_processes; p++) {
 		(void)mfx_enter(p);
 		(void)mfx_map(mfx_store_new("else", 1, OTHER_TAG, NULL),
 			      ELSEWHERE);
 	}
 	(void)mfx_enter(0);
+}
+
+static void set_up_opposite_changing(void)
+{
+	set_up_opposite();
+	add_changing();
+}
+
+static void set_up_third_changing(void)
+{
+	set_up_third();
+	add_changing();
+}
+
+static void set_up_changing(void)
+{
+	set_up();
+	add_changing();
 }
 
 const struct mfx_scenario mfx_copy_scenarios[] = {
@@ -237,11 +267,48 @@ const struct mfx_scenario mfx_copy_scenarios[] = {
 		.check = mfx_check_quiet,
 	},
 	{
+		.name = "seed-dies",
+		.story = "the same, and process B may be killed at any step",
+		.n_processes = 2,
+		.thread = { { "A1", 0, copy_from_next },
+			    { "A2", 0, change_elsewhere },
+			    { "B1", 1, copy_from_next },
+			    { "B2", 1, change_elsewhere } },
+		.setup = set_up_changing,
+		.check = mfx_check_quiet,
+		.budget = { .deaths = 1 },
+		.mortal = 2,
+	},
+	{
+		.name = "ring-writers",
+		.story = "three processes, each copies from the next while its "
+			 "second thread maps",
+		.n_processes = 3,
+		.thread = { { "A1", 0, copy_from_next },
+			    { "A2", 0, change_elsewhere },
+			    { "B1", 1, copy_from_next },
+			    { "B2", 1, change_elsewhere },
+			    { "C1", 2, copy_from_next },
+			    { "C2", 2, change_elsewhere } },
+		.setup = set_up_third_changing,
+		.check = mfx_check_quiet,
+	},
+	{
 		.name = "opposite",
 		.story = "two copies between two regions, each the other's way",
 		.n_processes = 1,
 		.thread = { { "A1", 0, copy_right }, { "A2", 0, copy_left } },
 		.setup = set_up_opposite,
+		.check = mfx_check_quiet,
+	},
+	{
+		.name = "opposite-writer",
+		.story = "the same, while a writer queues",
+		.n_processes = 1,
+		.thread = { { "A1", 0, copy_right },
+			    { "A2", 0, copy_left },
+			    { "A3", 0, change_elsewhere } },
+		.setup = set_up_opposite_changing,
 		.check = mfx_check_quiet,
 	},
 	{
@@ -269,6 +336,14 @@ const struct mfx_scenario mfx_copy_scenarios[] = {
 		.story = "the source of a copy is unmapped while it runs",
 		.n_processes = 1,
 		.thread = { { "A1", 0, copy_or_fail }, { "A2", 0, unmap_src } },
+		.setup = set_up,
+		.check = mfx_check_quiet,
+	},
+	{
+		.name = "dst-unmapped",
+		.story = "the destination of a copy is unmapped while it runs",
+		.n_processes = 1,
+		.thread = { { "A1", 0, copy_or_gone }, { "A2", 0, unmap_dst } },
 		.setup = set_up,
 		.check = mfx_check_quiet,
 	},

@@ -18,7 +18,7 @@
 #include "mm/uaccess.h"
 #include "sched/sched.h"
 
-#define FILES	   6
+#define FILES	   9
 #define FILE_PAGES 2 /* one, and one for what mfill knows of it */
 #define FD_FIRST   100
 #define EVENTS	   2

@@ -208,6 +208,17 @@ const struct mfx_scenario mfx_page_scenarios[] = {
 		.budget = { .signals = 1 },
 	},
 	{
+		.name = "signal-change",
+		.story = "a signal whose handler faults, inside a change of "
+			 "the address space",
+		.n_processes = 1,
+		.thread = { { "A1", 0, change }, { "A2", 0, touch } },
+		.setup = set_up_two,
+		.check = check_readable,
+		.on_signal = on_signal,
+		.budget = { .signals = 1 },
+	},
+	{
 		.name = "page-filler-dies",
 		.story = "two processes touch one page of a shared store; one "
 			 "may be killed at any step",

@@ -12,7 +12,7 @@
 #include "base/sync.h"
 #include "sched/thread.h"
 
-#define SHARE	   8192 /* bytes of memory for one thread */
+#define SHARE	   16384 /* bytes of memory for one thread */
 #define STATES_MAX 48
 #define OWN_MAX	   8
 #define NAMES_MAX  96

@@ -29,7 +29,7 @@ const char *const mfx_engine_names[MFX_ENGINES] = {
 	[MFX_EARLY] = "early",
 };
 
-#define STORES	 6
+#define STORES	 9
 #define ACCEPTED 3
 
 /* What is known of a store besides what the engine knows. */
