@@ -138,6 +138,17 @@ static void chain_2(void)
 }
 
 /*
+ * Who is done with the end of the chain comes to its beginning: who walks the
+ * chain meanwhile may see both, one after the other.
+ */
+static void chain_2_then_0(void)
+{
+	touch_chain(2);
+	mfx_forget(0);
+	touch_chain(0);
+}
+
+/*
  * First this page's fill waits for the other's, and fails; later the other
  * way round: never both.
  */
@@ -194,6 +205,17 @@ const struct mfx_scenario mfx_wait_scenarios[] = {
 		.thread = { { "A1", 0, chain_0 },
 			    { "A2", 0, chain_1 },
 			    { "A3", 0, chain_2 } },
+		.setup = set_up_chain,
+		.check = mfx_check_quiet,
+	},
+	{
+		.name = "phantom-3",
+		.story = "three pages in a chain, from whose end somebody "
+			 "comes to its beginning",
+		.n_processes = 1,
+		.thread = { { "A1", 0, chain_0 },
+			    { "A2", 0, chain_1 },
+			    { "A3", 0, chain_2_then_0 } },
 		.setup = set_up_chain,
 		.check = mfx_check_quiet,
 	},
