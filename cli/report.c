@@ -14,22 +14,22 @@
 #include "cli/run.h"
 #include "cli/stats.h"
 
-/* What AUTO came to be in the programs, which decide as is decided here. */
-static int backend_of(const struct mf_run *run)
-{
-	const struct mf_backend *backend;
-
-	if (mf_backend_choose(run->backend, &backend) < 0)
-		return run->backend;
-	return backend->id;
-}
-
 static int delivery_of(const struct mf_run *run, const struct mf_run_file *file)
 {
 	if (run->delivery != MFILL_DELIVER_AUTO)
 		return run->delivery;
 	return mf_source_is_inline(file->source) ? MFILL_DELIVER_INLINE
 						 : MFILL_DELIVER_THREAD;
+}
+
+/* What AUTO came to be in the programs, which decide as is decided here. */
+static int backend_of(const struct mf_run *run, int delivery)
+{
+	const struct mf_backend *backend;
+
+	if (mf_backend_choose(run->backend, delivery, &backend) < 0)
+		return run->backend;
+	return backend->id;
 }
 
 static struct mfill_stats stats_of(const struct mf_run *run,
@@ -46,7 +46,7 @@ static struct mfill_stats stats_of(const struct mf_run *run,
 		.length = file->size,
 		.fill_size = file->store->unit,
 		.units = file->store->n_units,
-		.backend = backend_of(run),
+		.backend = backend_of(run, delivery_of(run, file)),
 		.delivery = delivery_of(run, file),
 	};
 

@@ -172,7 +172,7 @@ static const struct argp argp = {
 static int check_backend(const struct mf_run *run)
 {
 	const struct mf_backend *backend;
-	int r = mf_backend_choose(run->backend, &backend);
+	int r = mf_backend_choose(run->backend, run->delivery, &backend);
 
 	if (r < 0)
 		mf_say("--backend %s: does not work here; mfill probe tells "

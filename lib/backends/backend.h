@@ -16,11 +16,11 @@ extern const struct mf_backend mf_backend_mprotect;
 extern const struct mf_backend mf_backend_uffd;
 
 /*
- * The backend for an enum mfill_backend value; AUTO picks the best one that
- * works here. -EINVAL: no such value. -EOPNOTSUPP: does not work here.
+ * The backend for an enum mfill_backend value; AUTO picks the one that is best
+ * for that delivery (resolved) of those that work here. -EINVAL: no such value. -EOPNOTSUPP: does not work here.
  * -EMFILE, -ENFILE, -ENOMEM: it could not be tried.
  */
-int mf_backend_choose(int id, const struct mf_backend **ret);
+int mf_backend_choose(int id, int delivery, const struct mf_backend **ret);
 
 /*
  * For a backend's probe(): what trial says of a page of a fresh memfd, mapped

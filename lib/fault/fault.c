@@ -15,6 +15,7 @@
 
 #include "backends/uffd.h"
 #include "base/check.h"
+#include "base/lockrank.h"
 #include "fault/ahead.h"
 #include "fault/thread.h"
 #include "fault/wait.h"
@@ -102,6 +103,23 @@ struct job {
 	struct mf_slot *waiter; /* that thread's; NULL: not known */
 };
 
+/*
+ * Where the kernel tells handler threads of a touch, touch it: one of them
+ * fills it meanwhile. What its source said is not known here.
+ */
+static int let_kernel_wait(const struct job *job, uint32_t unit)
+{
+	size_t len;
+	uintptr_t addr = mf_region_of_unit(job->region, unit, &len);
+	char byte;
+
+	mf_might_fault("a wait for a handler thread");
+	if (mf_copy_nofault(&byte, (void *)addr, 1) == 0)
+		return 0;
+	mf_uffd_forgive(job->mm, job->me, addr);
+	return -EIO;
+}
+
 static int fill(const struct job *job, uint32_t unit)
 {
 	struct mf_view *view = job->region->view;
@@ -111,6 +129,8 @@ static int fill(const struct job *job, uint32_t unit)
 		return 0;
 	if (job->message && mf_page_state(word) == MF_PAGE_FILLING)
 		return mf_wait_stand_in(view->store, unit, word, job->waiter);
+	if (mf_uffd_waits(view) && !job->here)
+		return let_kernel_wait(job, unit);
 	if (view->delivery == MFILL_DELIVER_THREAD && !job->here)
 		return mf_pool_fault(job->me, job->region, job->generation,
 				     unit);

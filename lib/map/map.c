@@ -164,7 +164,8 @@ static int build_view(const struct mf_map_request *request,
 	view->store = mf_store_get(request->store);
 	r = mf_signal_install();
 	if (r == 0)
-		r = mf_backend_choose(request->backend, &view->backend);
+		r = mf_backend_choose(request->backend, view->delivery,
+				      &view->backend);
 	if (r < 0)
 		return r;
 	r = map_view(request, view);

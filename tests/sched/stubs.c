@@ -65,6 +65,13 @@ bool mf_uffd_waits(const struct mf_view *view)
 	return false;
 }
 
+void mf_uffd_forgive(struct mf_mm *mm, struct mf_slot *me, uintptr_t addr)
+{
+	(void)mm;
+	(void)me;
+	(void)addr;
+}
+
 bool mf_uffd_may_wait(void)
 {
 	return false;

@@ -13,8 +13,11 @@
 #include <sys/stat.h>
 
 #include "backends/limits.h"
+#include "backends/uffd.h"
 #include "base/sys.h"
+#include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/needs.h"
 #include "harness/pattern.h"
 
@@ -231,6 +234,67 @@ static void assert_falls_back(int (*madvise_like)(void *, size_t, int),
 	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 
+/* bench/backends.c says why. */
+TEST(handler_threads_get_userfaultfd_and_stats_say_so)
+{
+	struct mf_pattern pattern = { .size = 16 * PAGE,
+				      .flags = MFILL_SOURCE_INLINE };
+	static const int best[][2] = {
+		{ MFILL_DELIVER_INLINE, MFILL_BACKEND_GUARD },
+		{ MFILL_DELIVER_THREAD, MFILL_BACKEND_UFFD },
+	};
+
+	mf_test_needs_guards();
+	if (mf_uffd_probe_messages() < 0)
+		SKIP("userfaultfd with POISON (Linux 6.6)");
+	for (int i = 0; i < 2; i++) {
+		struct mfill_map_options options = {
+			.struct_size = sizeof(options),
+			.delivery = best[i][0],
+		};
+		char *map = mf_pattern_map(&pattern, &options);
+		struct mfill_stats stats;
+
+		ck_assert_int_eq(mfill_stats(map, &stats, sizeof(stats)), 0);
+		ck_assert_int_eq(stats.delivery, best[i][0]);
+		ck_assert_int_eq(stats.backend, best[i][1]);
+		ck_assert_int_eq(mfill_unmap(map), 0);
+	}
+}
+
+/* Messages need more than the rest: Linux 6.6. */
+static int (*real_ioctl)(int fd, unsigned long request, void *arg);
+
+static int ioctl_without_poison(int fd, unsigned long request, void *arg)
+{
+	struct uffdio_api *api = arg;
+
+	if (request == UFFDIO_API && api->features & UFFD_FEATURE_POISON)
+		return -EINVAL;
+	return real_ioctl(fd, request, arg);
+}
+
+TEST(handler_threads_without_messages_get_another_backend)
+{
+	struct mf_pattern pattern = { .size = 16 * PAGE };
+	struct mfill_map_options options = {
+		.struct_size = sizeof(options),
+		.delivery = MFILL_DELIVER_THREAD,
+	};
+	struct mf_sys real = mf_sys;
+	struct mfill_stats stats;
+	char *map;
+
+	real_ioctl = mf_sys.ioctl;
+	mf_sys.ioctl = ioctl_without_poison;
+	map = mf_pattern_map(&pattern, &options);
+	mf_sys = real;
+	ck_assert(mf_pattern_matches(map, 0, 16 * PAGE));
+	ck_assert_int_eq(mfill_stats(map, &stats, sizeof(stats)), 0);
+	ck_assert_int_ne(stats.backend, MFILL_BACKEND_UFFD);
+	ck_assert_int_eq(mfill_unmap(map), 0);
+}
+
 TEST(a_kernel_without_guards_gets_userfaultfd)
 {
 	if (mf_backend_uffd.probe() < 0)
@@ -282,6 +346,35 @@ TEST(probe_says_what_works_and_why_the_rest_does_not)
 			mprotect_works = rows[i].error == 0;
 	}
 	ck_assert(mprotect_works);
+}
+
+/* Both refusals, of a program and of the kernel, with what would help. */
+TEST(probe_says_how_to_be_allowed_userfaultfd)
+{
+	static const char *const names[] = { "userfaultfd", "userfaultfd-user",
+					     "dev-userfaultfd" };
+	static const char *const words[] = {
+		"sysctl vm.unprivileged_userfaultfd=1",
+		"allow the system call in the container's profile",
+		"/dev/userfaultfd",
+	};
+	struct mfill_facility rows[32];
+	struct mf_sys real = mf_sys;
+	int n, found = 0;
+
+	mf_sys.userfaultfd = refused;
+	mf_sys.open = refuse_open;
+	n = mfill_probe(rows, 32, sizeof(rows[0]));
+	mf_sys = real;
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < 3; j++)
+			if (strcmp(rows[i].name, names[j]) == 0) {
+				ck_assert_int_ne(rows[i].error, 0);
+				ck_assert_ptr_nonnull(
+					strstr(rows[i].remedy, words[j]));
+				found++;
+			}
+	ck_assert_int_eq(found, 3);
 }
 
 static int refuse_userfaults(void)

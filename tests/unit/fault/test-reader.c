@@ -18,6 +18,7 @@
 #include "base/sync.h"
 #include "base/sys.h"
 #include "base/userfaultfd.h"
+#include "fault/fault.h"
 #include "harness/harness.h"
 #include "harness/needs.h"
 #include "harness/pattern.h"
@@ -365,6 +366,22 @@ TEST(a_handler_that_waits_for_its_own_page_is_refused_and_told)
 		story[n > 0 ? n : 0] = '\0';
 		_exit(strstr(story, "a wait without end is refused") ? 42 : 4);
 	});
+}
+
+/* Who fills before a system call does, and does not wait for the touch. */
+TEST(a_fault_that_is_only_asked_for_is_served_or_refused)
+{
+	struct mf_pattern pattern = { .size = 4 * PAGE, .error = -EIO };
+	char *map = map_of(&pattern);
+
+	ck_assert_int_eq(mf_fault((uintptr_t)map + PAGE, MF_ACCESS_READ), 0);
+	ck_assert_uint_eq(pattern.reads, 1);
+	ck_assert(mf_pattern_matches(map + PAGE, PAGE, PAGE));
+	pattern.failures = 1;
+	ck_assert_int_eq(mf_fault((uintptr_t)map, MF_ACCESS_READ), -EIO);
+	ck_assert_int_eq(mf_fault((uintptr_t)map, MF_ACCESS_READ), 0);
+	ck_assert(mf_pattern_matches(map, 0, 4 * PAGE));
+	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 
 #define DEEP 100
