@@ -65,6 +65,23 @@ void mf_signals_restore(void)
 				 0);
 }
 
+void mf_signals_before(sigset_t *ret)
+{
+	__builtin_memset(ret, 0, sizeof(*ret));
+	__builtin_memcpy(ret, &signals_old, sizeof(signals_old));
+}
+
+/* A handler finds everything as if nothing were blocked by us. */
+void mf_signals_let_in(void)
+{
+	unsigned depth = signals_depth;
+
+	signals_depth = 1;
+	mf_signals_restore();
+	mf_signals_block();
+	signals_depth = depth;
+}
+
 unsigned mf_signals_enter_handler(void)
 {
 	return signals_depth++;

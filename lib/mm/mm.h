@@ -106,6 +106,12 @@ static const int mf_sync_signals[] = { SIGSEGV, SIGBUS,	 SIGFPE,
 void mf_signals_block(void);
 void mf_signals_restore(void);
 /*
+ * Between those two, without a lock: what the thread blocked before, and a
+ * moment in which what waits for it is delivered. Its handler may not return.
+ */
+void mf_signals_before(sigset_t *ret);
+void mf_signals_let_in(void);
+/*
  * A handler whose sa_mask did that already says so; leave with what enter
  * returned before handing the fault to somebody else, who may never return.
  */

@@ -5,23 +5,29 @@
  * Promise: as in fill.h.
  * Context: as in fill.h.
  *
- * COPY is the path that mfill is named after. The kernel copies with page
- * faults off under its lock, and when that comes up short, copies the page
- * again without the lock, looks whether the destination is still what it was,
- * and puts the page in. Here the kernel's faults cannot be switched off, so
- * the second way is the only one: look, copy without a lock into a page of
- * ours, look again, put in.
+ * COPY is the path that mfill is named after. The destination is locked, the
+ * source copied without faults into a page of ours. When that comes up short,
+ * the page is copied again with no lock held, so that who fills the source can
+ * take any lock; then the destination is looked at again, since it may be gone
+ * or another, and gets the bytes without another copy.
+ *
+ * Real faults cannot be switched off, so only memory that we know is touched
+ * under the lock: that of maps and of registered ranges. Anything else (it may
+ * be swapped out, or wait for a userfaultfd of the kernel's) is copied before.
  */
 #include "uffd/fill.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "backends/uffd.h"
 #include "base/userfaultfd.h"
-#include "fault/fault.h"
 #include "mm/buffer.h"
+#include "mm/uaccess.h"
 #include "uffd/queue.h"
+#include "uffd/touch.h"
 
+/* How often a source may vanish again before it is read. */
 #define COPY_TRIES 16
 
 static size_t page_size(void)
@@ -29,26 +35,67 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/*
- * The page at src into ours, with no lock held: it may be missing itself. What
- * waits for a userfaultfd of ours cannot be served here, as the kernel cannot
- * where it serves only faults of programs.
- */
-static int copy_in(const struct mf_uffd_fill *fill, uint64_t src)
+/* Under the lock. */
+static bool is_known(const struct mf_uffd_fill *fill, uintptr_t addr)
 {
-	for (int i = 0; i < COPY_TRIES; i++) {
+	const struct mf_region *region = mf_mm_find(fill->mm, addr);
+
+	return region ? !mf_uffd_waits(region->view)
+		      : mf_range_find(addr) != NULL;
+}
+
+/* Under the lock: how much is missing, all of it when nothing was tried. */
+static size_t copy_without_faults(const struct mf_uffd_fill *fill, uint64_t src)
+{
+	size_t left;
+
+	if (!is_known(fill, (uintptr_t)src) ||
+	    !is_known(fill, (uintptr_t)src + page_size() - 1))
+		return page_size();
+	mf_pagefault_disable();
+	left = mf_copy_nofault(fill->page, (void *)(uintptr_t)src, page_size());
+	mf_pagefault_enable();
+	return left;
+}
+
+/* No lock is held: whoever has to bring that page may do so. */
+static int bring(uintptr_t addr)
+{
+	int r = mf_uffd_fault_in(addr, MF_ACCESS_READ);
+
+	if (r == -ENOENT)
+		r = mf_fault(addr, MF_ACCESS_READ);
+	if (r >= 0 || r == -EAGAIN)
+		return r > 0;
+	return r == -EDEADLK ? r : -EFAULT;
+}
+
+/* Waits for handlers are not counted: they end when the handler says so. */
+static int copy_with_faults(const struct mf_uffd_fill *fill, uint64_t src)
+{
+	for (int i = 0; i < COPY_TRIES;) {
 		size_t left = mf_fault_copy(fill->page, (void *)(uintptr_t)src,
 					    page_size());
 		int r;
 
 		if (left == 0)
 			return 0;
-		r = mf_fault((uintptr_t)src + page_size() - left,
-			     MF_ACCESS_READ);
-		if (r < 0 && r != -EAGAIN)
-			return -EFAULT;
+		r = bring((uintptr_t)src + page_size() - left);
+		if (r < 0)
+			return r;
+		i += r == 0;
 	}
 	return -EAGAIN;
+}
+
+/* Under the lock: the range that is to be filled, if it may be now. */
+static int find(const struct mf_uffd_fill *fill, uintptr_t addr,
+		struct mf_range **ret)
+{
+	*ret = mf_range_find(addr);
+	if (!*ret)
+		return -ENOENT;
+	return mf_queue_is_changing(fill->owner) ? -EAGAIN : 0;
 }
 
 static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
@@ -56,28 +103,30 @@ static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
 {
 	uint64_t generation = 0;
 	struct mf_range *range;
-	int r = 0;
+	size_t left = 0;
+	int r;
 
 	mf_mm_read_lock(fill->mm, fill->me);
-	range = mf_range_find(addr);
-	if (range)
+	r = find(fill, addr, &range);
+	if (r == 0) {
 		generation = range->generation;
+		left = fill->page ? copy_without_faults(fill, src) : 0;
+	}
+	if (r == 0 && left == 0)
+		r = fill->put(range, addr, fill->page, fill->wp);
 	mf_mm_read_unlock(fill->mm, fill->me);
-	if (!range)
-		return -ENOENT;
-	if (fill->page)
-		r = copy_in(fill, src);
+	if (r < 0 || left == 0)
+		return r;
+
+	r = copy_with_faults(fill, src);
 	if (r < 0)
 		return r;
 	/* That took its time: is it the same? */
 	mf_mm_read_lock(fill->mm, fill->me);
-	range = mf_range_find(addr);
-	if (!range)
-		r = -ENOENT;
-	else if (range->generation != generation ||
-		 mf_queue_is_changing(fill->owner))
+	r = find(fill, addr, &range);
+	if (r == 0 && range->generation != generation)
 		r = -EAGAIN;
-	else
+	if (r == 0)
 		r = fill->put(range, addr, fill->page, fill->wp);
 	mf_mm_read_unlock(fill->mm, fill->me);
 	return r;

@@ -55,6 +55,9 @@ struct shared {
 		uint32_t changing; /* events that nobody has read */
 		uint32_t adopted;  /* a parent has a descriptor; futex */
 		bool readable;	   /* lock; what the eventfd is, or will be */
+		/* lock; slot plus one of who read all messages; 0: none yet */
+		uint32_t reader;
+		uint32_t incarnation; /* lock; of that slot */
 	} owners[MF_QUEUE_OWNERS];
 	struct mf_waiter waiters[WAITERS_MAX];
 };
@@ -138,6 +141,7 @@ uint32_t mf_queue_open(void)
 		shared->owners[i].changing = 0;
 		shared->owners[i].adopted = 0;
 		shared->owners[i].readable = false;
+		shared->owners[i].reader = 0;
 	}
 	unlock();
 	return owner;
@@ -452,6 +456,70 @@ static void set_read(struct mf_waiter *waiter)
 		mf_futex_wake(&waiter->state, 1, MF_FUTEX_SHARED);
 }
 
+/* Who serves */
+
+#define MANY_READERS UINT32_MAX
+
+static uint32_t incarnation_of(uint32_t slot)
+{
+	return mf_load_relaxed(&mf_world_slot(mf_world(), slot)->incarnation);
+}
+
+/* Under the lock. */
+static void note_reader(uint32_t owner)
+{
+	uint32_t *reader = &shared->owners[owner % MF_QUEUE_OWNERS].reader;
+	uint32_t *incarnation =
+		&shared->owners[owner % MF_QUEUE_OWNERS].incarnation;
+	uint32_t me = mf_slot_index(mf_slot_self());
+
+	if (*reader == 0) {
+		*reader = me + 1;
+		*incarnation = incarnation_of(me);
+	} else if (*reader != me + 1 || *incarnation != incarnation_of(me)) {
+		*reader = MANY_READERS;
+	}
+}
+
+/* Under the lock: whose fault or event that thread waits for; 0: nobody's. */
+static uint32_t waits_for(uint32_t slot)
+{
+	for (unsigned i = 0; i < shared->n_waiters; i++) {
+		const struct mf_waiter *waiter = &shared->waiters[i];
+
+		if ((waiter->state == UNREAD || waiter->state == READ) &&
+		    waiter->slot == slot)
+			return waiter->owner;
+	}
+	return 0;
+}
+
+/*
+ * Two who would wait for each other have both said that they wait before they
+ * look here, and look under one lock: so the later one sees it.
+ */
+bool mf_queue_is_ring(uint32_t owner)
+{
+	uint32_t me = mf_slot_index(mf_slot_self());
+	bool ring = false;
+
+	lock();
+	for (unsigned i = 0; i < MF_QUEUE_OWNERS && owner && !ring; i++) {
+		uint32_t reader =
+			shared->owners[owner % MF_QUEUE_OWNERS].reader;
+		uint32_t slot = reader - 1;
+
+		if (reader == 0 || reader == MANY_READERS ||
+		    shared->owners[owner % MF_QUEUE_OWNERS].incarnation !=
+			    incarnation_of(slot))
+			break;
+		ring = slot == me;
+		owner = waits_for(slot);
+	}
+	unlock();
+	return ring;
+}
+
 /*
  * Messages up to the first that tells of a fork, whose descriptor has to be
  * made with nothing held. ret_fork: that waiter as it was seen, or not.
@@ -474,6 +542,8 @@ static unsigned read_some(uint32_t owner, int event, struct uffd_msg *ret,
 		ret[count++] = waiter->message;
 		set_read(waiter);
 	}
+	if (count > 0)
+		note_reader(owner);
 	update_event(owner, event);
 	unlock();
 	return count;

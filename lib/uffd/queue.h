@@ -78,6 +78,13 @@ int mf_queue_event(uint32_t owner, int event, const struct uffd_msg *message,
 bool mf_queue_wait_for_adoption(uint32_t owner, pid_t parent);
 
 /*
+ * To be asked by a thread that is in the queue and has not slept yet: is it
+ * the one that serves the owner, or does that one wait for it, perhaps through
+ * others? Who serves is known when only one thread has read messages so far.
+ */
+bool mf_queue_is_ring(uint32_t owner);
+
+/*
  * A descriptor for a child's userfaultfd, or -errno: then the message stays.
  * Another reader may have been faster, and the descriptor not be wanted after
  * all. Called with nothing held.

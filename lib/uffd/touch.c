@@ -49,9 +49,10 @@ static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
 static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 			 const struct mf_uffd *uffd, uintptr_t addr,
 			 enum mf_access access, enum mf_range_fault what,
-			 const sigset_t *mask)
+			 const sigset_t *mask, bool check_ring)
 {
 	enum mf_range_fault now = MF_RANGE_RETRY;
+	bool ring = false;
 	struct uffd_msg message;
 	struct mf_waiter *waiter;
 	struct mf_range *range;
@@ -65,11 +66,13 @@ static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 	if (range && range->owner == uffd->owner)
 		now = mf_range_look(range, addr, access);
 	mf_mm_read_unlock(mm, me);
-	if (now == what)
+	if (now == what && check_ring)
+		ring = mf_queue_is_ring(uffd->owner);
+	if (now == what && !ring)
 		mf_queue_wait(waiter, mask);
 	else
 		mf_queue_remove(waiter);
-	return 0;
+	return ring ? -EDEADLK : 0;
 }
 
 /* 0: run the instruction again. -ENOENT: not ours. -EFAULT: SIGBUS. */
@@ -102,7 +105,7 @@ static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
 		return -ENOENT;
 	if (uffd.features & UFFD_FEATURE_SIGBUS)
 		return -EFAULT;
-	return wait_for_page(mm, me, &uffd, addr, access, what, mask);
+	return wait_for_page(mm, me, &uffd, addr, access, what, mask, false);
 }
 
 void mf_uffd_catch_faults(void)
@@ -125,40 +128,62 @@ void mf_uffd_widen_hull(uintptr_t start, uintptr_t end)
 		;
 }
 
-/*
- * As on_fault(), for a page that the kernel would touch. Only death ends that
- * wait, so signals stay blocked.
- */
-static int touch_page(uintptr_t addr, enum mf_access access)
+/* Signals are let in meanwhile, and who waits for himself is told. */
+static int wait_in_call(const struct mf_uffd *uffd, uintptr_t addr,
+			enum mf_access access, enum mf_range_fault what)
 {
-	static const sigset_t all = { { ~0UL } };
-	enum mf_range_fault what;
+	sigset_t mask;
+	int r;
+
+	mf_signals_block();
+	mf_signals_before(&mask);
+	r = wait_for_page(mf_mm_self(), mf_slot_self(), uffd, addr, access,
+			  what, &mask, true);
+	mf_signals_let_in();
+	mf_signals_restore();
+	return r;
+}
+
+int mf_uffd_fault_in(uintptr_t addr, enum mf_access access)
+{
+	enum mf_range_fault what = MF_RANGE_FOREIGN;
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
 	struct mf_range *range;
 	struct mf_uffd uffd;
+	uint32_t owner = 0;
+	int r;
 
-	for (;;) {
-		uint32_t owner = 0;
-
-		mf_mm_read_lock(mf_mm_self(), mf_slot_self());
-		what = MF_RANGE_RETRY;
-		range = mf_range_find(addr);
-		if (range) {
-			owner = range->owner;
-			what = mf_range_look(range, addr, access);
-		}
-		mf_mm_read_unlock(mf_mm_self(), mf_slot_self());
-		if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN)
-			return 0;
-		if (what == MF_RANGE_POISON ||
-		    !mf_uffd_get_owner(owner, &uffd) ||
-		    uffd.flags & UFFD_USER_MODE_ONLY ||
-		    uffd.features & UFFD_FEATURE_SIGBUS)
-			return -EFAULT;
-		mf_signals_block();
-		(void)wait_for_page(mf_mm_self(), mf_slot_self(), &uffd, addr,
-				    access, what, &all);
-		mf_signals_restore();
+	if (!me || !mm)
+		return -EFAULT;
+	mf_mm_read_lock(mm, me);
+	range = mf_range_find(addr);
+	if (range) {
+		owner = range->owner;
+		what = mf_range_look(range, addr, access);
 	}
+	mf_mm_read_unlock(mm, me);
+	if (what == MF_RANGE_FOREIGN)
+		return -ENOENT;
+	if (what == MF_RANGE_RETRY)
+		return 0;
+	if (what == MF_RANGE_POISON || !mf_uffd_get_owner(owner, &uffd) ||
+	    uffd.flags & UFFD_USER_MODE_ONLY ||
+	    uffd.features & UFFD_FEATURE_SIGBUS)
+		return -EFAULT;
+	r = wait_in_call(&uffd, addr, access, what);
+	return r < 0 ? r : 1;
+}
+
+/* What the kernel would touch. A ring is an error here: it has no other end. */
+static int touch_page(uintptr_t addr, enum mf_access access)
+{
+	int r;
+
+	do
+		r = mf_uffd_fault_in(addr, access);
+	while (r > 0);
+	return r < 0 && r != -ENOENT ? -EFAULT : 0;
 }
 
 int mf_uffd_touch(const void *addr, size_t len, bool for_write)

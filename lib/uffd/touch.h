@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/sync.h"
+#include "fault/fault.h"
 
 /* From now on, what a fault in registered memory does is told here. */
 void mf_uffd_catch_faults(void);
@@ -34,6 +35,18 @@ static inline bool mf_uffd_has_ranges(void)
 {
 	return mf_load_relaxed(&mf_uffd_hull_end) > 0;
 }
+
+/*
+ * A page that a call of ours found missing: have it there as the kernel would
+ * in the middle of a system call. One step of that:
+ *
+ *   0         there is nothing to wait for: try again
+ *   1         it was waited for: try again
+ *   -ENOENT   not registered
+ *   -EFAULT   poison; or nobody is told of faults that are not the program's
+ *   -EDEADLK  who would have to bring it is this thread, or waits for it
+ */
+int mf_uffd_fault_in(uintptr_t addr, enum mf_access access);
 
 /*
  * 0, or -EFAULT: part of it cannot be had, and the call would write there. (A
