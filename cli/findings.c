@@ -172,6 +172,36 @@ static const struct mf_check_seen *seen_of(const struct mf_check_step *step)
 	return &step->edge->seen[2 * step->held + step->wanted];
 }
 
+/* Where the program's own story begins: everybody is called by these. */
+static bool is_beginning(const char *module, const char *name)
+{
+	static const char *const names[] = { "__libc_start", "_start",
+					     "start_thread", "clone" };
+	const char *slash = strrchr(module, '/');
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return strncmp(slash ? slash + 1 : module, "libmfill", 8) == 0;
+}
+
+/* Who called the place that was told last, a line each. */
+static void print_callers(const struct mf_findings *findings,
+			  const struct mf_check_seen *seen, FILE *to)
+{
+	struct mf_place_name place;
+
+	for (int i = 0; i < MF_CHECK_FRAMES && seen->from[i]; i++) {
+		const char *name = name_site(findings->table, seen->from[i],
+					     &place);
+
+		if (is_beginning(module_of(findings->table, seen->from[i]),
+				 name))
+			break;
+		fprintf(to, "\n      from %s", name);
+	}
+}
+
 static void print_step(const struct mf_findings *findings,
 		       const struct mf_check_step *step, FILE *to)
 {
@@ -194,6 +224,7 @@ static void print_step(const struct mf_findings *findings,
 	if (seen->wanted_at)
 		fprintf(to, ",\n    at %s",
 			name_site(findings->table, seen->wanted_at, &place));
+	print_callers(findings, seen, to);
 	fprintf(to, "\n    (thread %u of process %u did)\n", seen->tid,
 		seen->pid);
 }
@@ -246,34 +277,27 @@ static void print_event(const struct mf_findings *findings,
 			const struct mf_check_event *event, FILE *to)
 {
 	const struct mf_check_seen *seen = &event->seen;
+	bool reads = event->kind != MF_CHECK_AGAIN;
 	struct mf_lock_name name;
-	struct mf_place_name held, wanted;
-	const char *first = name_site(findings->table, seen->held_at, &held);
-	const char *second = name_site(findings->table, seen->wanted_at,
-				       &wanted);
+	struct mf_place_name place;
 
-	mf_lock_name(findings->run, event->class, &name);
-	if (event->kind == MF_CHECK_AGAIN_READ)
-		fprintf(to,
-			"a thread can wait for itself, when it\n"
-			"  reads %s\n    at %s,\n"
-			"    and once more at %s,\n"
-			"while another thread queues to write: that one waits "
-			"for the first reading, and the second one waits "
-			"behind it.\n",
-			name.text, first, second);
-	else
-		fprintf(to,
-			"a thread waits for itself, when it\n"
-			"  %s %s\n    at %s,\n    and %s at %s.\n",
-			event->kind == MF_CHECK_UPGRADE ? "reads" : "takes",
-			name.text, first,
-			event->kind == MF_CHECK_UPGRADE
-				? "wants to write it, without giving it back,"
-				: "takes it once more",
-			second);
-	fprintf(to, "    (thread %u of process %u did)\n", seen->tid,
+	fprintf(to, "a thread %s for itself, when it\n  %s %s,\n    at %s,\n",
+		event->kind == MF_CHECK_AGAIN_READ ? "can wait" : "waits",
+		reads ? "reads" : "takes",
+		mf_lock_name(findings->run, event->class, &name),
+		name_site(findings->table, seen->held_at, &place));
+	fprintf(to, "  and, without giving it back, %s,\n    at %s",
+		event->kind == MF_CHECK_UPGRADE ? "wants to write it"
+		: reads				? "reads it once more"
+						: "takes it once more",
+		name_site(findings->table, seen->wanted_at, &place));
+	print_callers(findings, seen, to);
+	fprintf(to, "\n    (thread %u of process %u did)\n", seen->tid,
 		seen->pid);
+	if (event->kind == MF_CHECK_AGAIN_READ)
+		fprintf(to, "while another thread queues to write: that one "
+			    "waits for the first reading,\nand the second one "
+			    "waits behind it.\n");
 }
 
 static uint32_t left_out(const struct mf_check_table *table)
@@ -323,10 +347,15 @@ static json_t *site_json(const struct mf_findings *findings, mf_check_site site)
 static json_t *seen_json(const struct mf_findings *findings,
 			 const struct mf_check_seen *seen)
 {
-	return json_pack("{s:i, s:i, s:o, s:o}", "pid", (int)seen->pid, "tid",
-			 (int)seen->tid, "held_at",
+	json_t *from = json_array();
+
+	for (int i = 0; i < MF_CHECK_FRAMES && seen->from[i]; i++)
+		(void)json_array_append_new(from,
+					    site_json(findings, seen->from[i]));
+	return json_pack("{s:i, s:i, s:o, s:o, s:o}", "pid", (int)seen->pid,
+			 "tid", (int)seen->tid, "held_at",
 			 site_json(findings, seen->held_at), "wanted_at",
-			 site_json(findings, seen->wanted_at));
+			 site_json(findings, seen->wanted_at), "from", from);
 }
 
 static const char *mode_name(enum mf_check_mode mode)

@@ -18,6 +18,7 @@
 
 #include "base/sys.h"
 #include "check/held.h"
+#include "preload/backtrace.h"
 #include "preload/interpose.h"
 
 #define FUNCTIONS(X)                  \
@@ -86,7 +87,8 @@ void pl_check_start(int fd)
 			MAP_SHARED, fd, 0, &addr) < 0)
 		return;
 	table = addr;
-	if (!mf_check_table_is_one(table) || mf_check_start(table) < 0)
+	if (!mf_check_table_is_one(table) ||
+	    mf_check_start(table, pl_backtrace) < 0)
 		return;
 	mf_check = &mf_check_recorder;
 	checking = true;

@@ -19,6 +19,7 @@
 #include "check/place.h"
 
 static struct mf_check_table *the_table;
+static mf_check_backtrace_fn *the_backtrace;
 static pthread_key_t thread_ends;
 
 static __thread struct {
@@ -27,6 +28,7 @@ static __thread struct {
 	uint32_t pid, tid;
 	uint64_t mix; /* makes the ids of private locks this process's */
 	const void *fault_pc; /* what the fault handler interrupted */
+	bool busy;	      /* with what may take locks itself */
 } self;
 
 #define HALF_WRITTEN UINT32_MAX /* as the class of an entry */
@@ -47,15 +49,18 @@ static void on_thread_end(void *thread)
 	mf_store_release(&me->who, 0);
 }
 
-int mf_check_start(struct mf_check_table *table)
+int mf_check_start(struct mf_check_table *table,
+		   mf_check_backtrace_fn *backtrace)
 {
 	int r = -pthread_key_create(&thread_ends, on_thread_end);
 
 	if (r == 0)
 		r = mf_check_locks_begin(table);
-	if (r == 0)
-		the_table = table;
-	return r;
+	if (r < 0)
+		return r;
+	the_table = table;
+	the_backtrace = backtrace;
+	return 0;
 }
 
 static bool is_gone(uint64_t who)
@@ -120,7 +125,7 @@ static inline struct mf_check_thread *myself(void)
 
 	if (__builtin_expect(self.generation != generation, 0))
 		find_out(generation);
-	return self.me;
+	return __builtin_expect(self.busy, 0) ? NULL : self.me;
 }
 
 static bool is_held(const struct mf_check_held *held)
@@ -195,14 +200,37 @@ static uint64_t gates_still(const struct mf_check_thread *me, uint64_t word)
 	return gates;
 }
 
+/*
+ * Not from a fault handler: it has a stack of its own. The checker's own
+ * frames come first, and the one that wanted the lock.
+ */
+static void find_callers(const void *pc, mf_check_site ret[MF_CHECK_FRAMES])
+{
+	uintptr_t frames[MF_CHECK_FRAMES + 16];
+	unsigned n, i = 0;
+
+	if (!the_backtrace || self.fault_pc)
+		return;
+	self.busy = true;
+	n = the_backtrace(frames, sizeof(frames) / sizeof(frames[0]));
+	self.busy = false;
+	while (i < n && frames[i] != (uintptr_t)pc)
+		i++;
+	for (unsigned j = 0; j < MF_CHECK_FRAMES && ++i < n; j++)
+		ret[j] = mf_check_place(the_table, frames[i]);
+}
+
 static struct mf_check_seen seen_now(uint64_t held_pc, const void *wanted_pc)
 {
-	return (struct mf_check_seen){
+	struct mf_check_seen seen = {
 		.pid = self.pid,
 		.tid = self.tid,
 		.held_at = mf_check_place(the_table, (uintptr_t)held_pc),
 		.wanted_at = mf_check_place(the_table, (uintptr_t)wanted_pc),
 	};
+
+	find_callers(wanted_pc, seen.from);
+	return seen;
 }
 
 static void note_edge(const struct mf_check_thread *me,

@@ -12,11 +12,16 @@
 #include "base/check.h"
 #include "check/lock.h"
 
+/* Addresses that functions return to, the innermost first. How many. */
+typedef unsigned mf_check_backtrace_fn(uintptr_t *ret, unsigned most);
+
 /*
  * From now on this process writes into the table, which must stay mapped.
- * Once, before there are threads.
+ * Once, before there are threads. backtrace: NULL, or called in normal context
+ * when something is seen for the first time.
  */
-int mf_check_start(struct mf_check_table *table);
+int mf_check_start(struct mf_check_table *table,
+		   mf_check_backtrace_fn *backtrace);
 
 /*
  * About to take the lock, in the code at pc: an edge from all that is held.

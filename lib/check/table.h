@@ -82,10 +82,14 @@ struct mf_check_class {
 	uint64_t reserved;
 };
 
+#define MF_CHECK_FRAMES 6
+
 /* When an edge of some kind was seen first. */
 struct mf_check_seen {
 	uint32_t pid, tid;
 	mf_check_site held_at, wanted_at;
+	/* Who called the code at wanted_at, the innermost first; 0: no more. */
+	mf_check_site from[MF_CHECK_FRAMES];
 };
 
 /*

@@ -83,6 +83,40 @@ static void in_order(void)
 	both_at_once(apples_then_pears, apples_then_pears);
 }
 
+/* The same through a function of the program's own */
+
+__attribute__((noinline)) static void grab(pthread_mutex_t *mutex)
+{
+	if (pthread_mutex_lock(mutex) != 0)
+		abort();
+}
+
+__attribute__((noinline)) static void eat_both(pthread_mutex_t *first,
+					       pthread_mutex_t *second)
+{
+	grab(first);
+	grab(second);
+	pthread_mutex_unlock(second);
+	pthread_mutex_unlock(first);
+}
+
+THREAD(bake_apple_cake)
+{
+	eat_both(&apples, &pears);
+	return NULL;
+}
+
+THREAD(bake_pear_cake)
+{
+	eat_both(&pears, &apples);
+	return NULL;
+}
+
+static void wrapped(void)
+{
+	one_after_the_other(bake_apple_cake, bake_pear_cake);
+}
+
 /* Locks that one line makes */
 
 static pthread_mutex_t *fork_of[3];
@@ -357,6 +391,7 @@ static const struct sample samples[] = {
 	{ "under-a-gate", under_a_gate },
 	{ "with-a-try", with_a_try },
 	{ "in-order", in_order },
+	{ "wrapped", wrapped },
 	{ "philosophers", philosophers },
 	{ "left-handed", left_handed },
 	{ "recursive-read", recursive_read },

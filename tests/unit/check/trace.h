@@ -32,7 +32,7 @@ static inline void begin_trace(uint32_t flags)
 		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ck_assert_ptr_ne(table, MAP_FAILED);
 	mf_check_table_begin(table);
-	ck_assert_int_eq(mf_check_start(table), 0);
+	ck_assert_int_eq(mf_check_start(table, NULL), 0);
 	made = calloc(8, 4);
 	policy = flags;
 }
