@@ -391,11 +391,15 @@ static bool drop(struct mf_check_thread *me, uint32_t class, uint64_t lock)
 {
 	for (uint32_t i = me->n; i-- > 0;) {
 		struct mf_check_held *held = &me->held[i];
+		uint64_t sum;
 
 		if (held->class != class + 1 || held->lock != lock)
 			continue;
+		/* A handler may use the entry as soon as it is free. */
+		sum = held->sum;
+		mf_barrier();
 		held->class = 0;
-		me->sum -= held->sum;
+		me->sum -= sum;
 		mf_barrier();
 		while (me->n > 0 && !me->held[me->n - 1].class)
 			me->n--;

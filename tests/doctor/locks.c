@@ -319,6 +319,39 @@ static void condition(void)
 	both_at_once(pick, ripen);
 }
 
+/* Woken, it holds the mutex again, and takes another one */
+
+THREAD(pick_with_pears)
+{
+	pthread_mutex_lock(&apples);
+	while (n_ripe == 0)
+		pthread_cond_wait(&ripe, &apples);
+	pthread_mutex_lock(&pears);
+	pthread_mutex_unlock(&pears);
+	pthread_mutex_unlock(&apples);
+	return NULL;
+}
+
+THREAD(ripen_first)
+{
+	pthread_mutex_lock(&apples);
+	n_ripe++;
+	pthread_cond_signal(&ripe);
+	pthread_mutex_unlock(&apples);
+	return NULL;
+}
+
+static void woken(void)
+{
+	pthread_t thread;
+
+	must(pthread_create(&thread, NULL, pick_with_pears, NULL), "thread");
+	usleep(50000);
+	ripen_first(NULL);
+	must(pthread_join(thread, NULL), "pthread_join");
+	pears_then_apples(NULL);
+}
+
 /* Who waits for a condition and is cancelled gives the mutex back */
 
 static void give_back(void *mutex)
@@ -400,6 +433,7 @@ static const struct sample samples[] = {
 	{ "cross-default", cross_default },
 	{ "two-processes", two_processes },
 	{ "condition", condition },
+	{ "woken", woken },
 	{ "cancelled", cancelled },
 	{ "recursive-mutex", recursive_mutex },
 	{ "hang", hang },

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/check/trace.h"
 
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct mf_check_thread *row_of(uint32_t tid)
@@ -135,6 +138,51 @@ TEST(the_first_sight_of_an_edge_says_who_and_where)
 	ck_assert_uint_ne(seen->tid, (uint32_t)getpid());
 	ck_assert_uint_ne(mf_check_site_module(seen->held_at), 0);
 	ck_assert_uint_ne(mf_check_site_module(seen->wanted_at), 0);
+}
+
+static struct mf_check_lock *in_handler;
+static unsigned n_handled;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	n_handled++;
+	mf_check_wait(in_handler, MF_CHECK_EXCLUSIVE, NULL);
+	mf_check_got(in_handler, MF_CHECK_EXCLUSIVE, NULL);
+	mf_check_release(in_handler);
+}
+
+/* It comes between any two instructions, some time. */
+TEST(a_handler_may_lock_at_any_moment)
+{
+	const struct itimerval often = { { 0, 20 }, { 0, 20 } }, never = { 0 };
+	struct mf_check_thread *me;
+	struct mf_check_lock *lock;
+	time_t end;
+
+	begin_trace(0);
+	do_step('w', 'A');
+	do_step('-', 'A');
+	me = row_of((uint32_t)gettid());
+	lock = trace_lock('A', do_step);
+	in_handler = trace_lock('B', do_step);
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (end = time(NULL) + 2; time(NULL) < end;) {
+		for (int i = 0; i < 10000; i++) {
+			mf_check_got(lock, MF_CHECK_EXCLUSIVE, NULL);
+			if (me->n != 1 || me->held[0].lock != lock->address)
+				ck_abort_msg("lost after %u signals",
+					     n_handled);
+			mf_check_release(lock);
+			if (me->n != 0)
+				ck_abort_msg("kept after %u signals",
+					     n_handled);
+		}
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	ck_assert_uint_gt(n_handled, 100);
+	ck_assert_uint_eq(me->sum, 0);
 }
 
 /* As a handler does that runs when the entry is counted and not written. */
