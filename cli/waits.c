@@ -195,8 +195,8 @@ static bool holds(const struct mf_check_thread *thread, uint64_t id,
 		  enum mf_check_mode mode)
 {
 	for (uint32_t i = 0; i < thread->n && i < MF_CHECK_HELD; i++)
-		if (thread->held[i].class && thread->held[i].id == id &&
-		    thread->held[i].mode == mode)
+		if (thread->held[i].class - 1 < MF_CHECK_CLASSES &&
+		    thread->held[i].id == id && thread->held[i].mode == mode)
 			return true;
 	return false;
 }

@@ -32,6 +32,8 @@ struct mf_check_ops {
 	void (*unlock)(int rank);
 	/* What this thread touches, the code at pc does; NULL: mfill itself. */
 	void (*fault)(const void *pc);
+	/* That thread of this process does, and sleeps in the kernel. */
+	void (*touch_by)(uint32_t tid, const void *made_at, uint32_t store);
 };
 
 #define MF_CHECK_VERSION 1

@@ -6,9 +6,11 @@
  * Context: any, signal handlers included.
  *
  * A handler may run between any two lines here, and take and give back locks
- * itself. So an entry of the list is counted first, then written, and its
- * class last: the handler's entries go behind it, and nobody believes or
- * removes one that is half written.
+ * itself; when it returns, the list is as long as before. So an entry is
+ * counted first, then written, and its class last: the handler's entries go
+ * behind it, and nobody believes or removes one that is half written. Those
+ * behind the list are half written, too, or a handler that comes twice would
+ * leave one that looks removed.
  */
 #include "check/held.h"
 
@@ -88,6 +90,8 @@ static struct mf_check_thread *take_thread(uint64_t who, bool from_the_dead)
 		thread->want_class = 0;
 		for (int j = 0; j < MF_CHECK_KNOWN; j++)
 			thread->known[j] = 0;
+		for (int j = 0; j < MF_CHECK_HELD; j++)
+			thread->held[j].class = HALF_WRITTEN;
 		return thread;
 	}
 	return NULL;
@@ -220,11 +224,12 @@ static void find_callers(const void *pc, mf_check_site ret[MF_CHECK_FRAMES])
 		ret[j] = mf_check_place(the_table, frames[i]);
 }
 
-static struct mf_check_seen seen_now(uint64_t held_pc, const void *wanted_pc)
+static struct mf_check_seen seen_now(const struct mf_check_thread *me,
+				     uint64_t held_pc, const void *wanted_pc)
 {
 	struct mf_check_seen seen = {
-		.pid = self.pid,
-		.tid = self.tid,
+		.pid = (uint32_t)(me->who >> 32),
+		.tid = (uint32_t)me->who,
 		.held_at = mf_check_place(the_table, (uintptr_t)held_pc),
 		.wanted_at = mf_check_place(the_table, (uintptr_t)wanted_pc),
 	};
@@ -257,8 +262,8 @@ static void note_edge(const struct mf_check_thread *me,
 			return;
 	} while (!mf_cas(&edge->word, &word, next));
 	if (!(word & kind))
-		edge->seen[__builtin_ctz((unsigned)kind)] = seen_now(from->pc,
-								     want->pc);
+		edge->seen[__builtin_ctz((unsigned)kind)] = seen_now(
+			me, from->pc, want->pc);
 }
 
 /* Two locks of one class: the graph gets these two, besides their class. */
@@ -289,11 +294,12 @@ static void note_instances(const struct mf_check_thread *me,
 		note_edge(me, from, a, b, want);
 }
 
-static void note_event(enum mf_check_event_kind kind,
+static void note_event(const struct mf_check_thread *me,
+		       enum mf_check_event_kind kind,
 		       const struct mf_check_held *held,
 		       const struct want *want)
 {
-	struct mf_check_seen seen = seen_now(held->pc, want->pc);
+	struct mf_check_seen seen = seen_now(me, held->pc, want->pc);
 	uint64_t key = mf_check_mix(mf_check_mix(seen.held_at, seen.wanted_at),
 				    (uint64_t)want->class << 8 | kind);
 	struct mf_check_event *event = mf_check_event_new(the_table, key);
@@ -309,7 +315,8 @@ static void note_event(enum mf_check_event_kind kind,
  * It holds the very lock already. The lock lets it in, or says so; or this is
  * the end; or it would have been, had a writer come between.
  */
-static void take_again(const struct mf_check_held *held,
+static void take_again(const struct mf_check_thread *me,
+		       const struct mf_check_held *held,
 		       const struct want *want)
 {
 	if (want->flags & MF_CHECK_REENTRANT)
@@ -317,10 +324,11 @@ static void take_again(const struct mf_check_held *held,
 	if (held->mode == MF_CHECK_SHARED && want->mode == MF_CHECK_SHARED) {
 		if ((want->flags & MF_CHECK_WQ) &&
 		    !(want->flags & MF_CHECK_SELF))
-			note_event(MF_CHECK_AGAIN_READ, held, want);
+			note_event(me, MF_CHECK_AGAIN_READ, held, want);
 		return;
 	}
-	note_event(held->mode == MF_CHECK_SHARED ? MF_CHECK_UPGRADE
+	note_event(me,
+		   held->mode == MF_CHECK_SHARED ? MF_CHECK_UPGRADE
 						 : MF_CHECK_AGAIN,
 		   held, want);
 }
@@ -333,7 +341,7 @@ static void note_all(struct mf_check_thread *me, const struct want *want)
 		if (held->lock == want->lock &&
 		    held->class == want->class + 1) {
 			if (want->id)
-				take_again(held, want);
+				take_again(me, held, want);
 			return;
 		}
 	}
@@ -372,8 +380,6 @@ static void push(struct mf_check_thread *me, const struct want *want)
 		me->lost = 1;
 		return;
 	}
-	held->class = HALF_WRITTEN;
-	mf_barrier();
 	me->n++;
 	mf_barrier();
 	held->lock = want->lock;
@@ -386,23 +392,44 @@ static void push(struct mf_check_thread *me, const struct want *want)
 	held->class = want->class + 1;
 }
 
+/*
+ * The entries at the end that are removed already. A handler removes them as
+ * well, so this asks each time whether the list is as long as it thinks.
+ */
+static void shorten(struct mf_check_thread *me)
+{
+	uint32_t n = me->n;
+
+	while (n > 0 && !me->held[n - 1].class) {
+		if (mf_cas(&me->n, &n, n - 1))
+			me->held[--n].class = HALF_WRITTEN;
+	}
+}
+
+static void drop_entry(struct mf_check_thread *me, uint32_t i)
+{
+	struct mf_check_held *held = &me->held[i];
+
+	me->sum -= held->sum;
+	mf_barrier();
+	if (i + 1 < me->n) {
+		held->class = 0;
+		return;
+	}
+	me->n = i;
+	mf_barrier();
+	held->class = HALF_WRITTEN;
+	mf_barrier();
+	shorten(me);
+}
+
 /* The youngest entry for the lock. False: there is none. */
 static bool drop(struct mf_check_thread *me, uint32_t class, uint64_t lock)
 {
 	for (uint32_t i = me->n; i-- > 0;) {
-		struct mf_check_held *held = &me->held[i];
-		uint64_t sum;
-
-		if (held->class != class + 1 || held->lock != lock)
+		if (me->held[i].class != class + 1 || me->held[i].lock != lock)
 			continue;
-		/* A handler may use the entry as soon as it is free. */
-		sum = held->sum;
-		mf_barrier();
-		held->class = 0;
-		me->sum -= sum;
-		mf_barrier();
-		while (me->n > 0 && !me->held[me->n - 1].class)
-			me->n--;
+		drop_entry(me, i);
 		return true;
 	}
 	return false;
@@ -517,6 +544,26 @@ static void touch(const void *made_at, uint32_t store)
 		about_to_wait(me, &want);
 }
 
+/* It sleeps, so its row may be used in its name. */
+static void touch_by(uint32_t tid, const void *made_at, uint32_t store)
+{
+	struct mf_check_thread *me = myself(), *other = NULL;
+	uint64_t who = (uint64_t)self.pid << 32 | tid;
+	uint64_t start = mf_check_mix(who, 0);
+	struct want want;
+
+	for (uint32_t i = 0; me && !other && i < MF_CHECK_THREADS; i++)
+		if (the_table->thread[(start + i) % MF_CHECK_THREADS].who ==
+		    who)
+			other = &the_table->thread[(start + i) %
+						   MF_CHECK_THREADS];
+	if (!other || other->n == 0)
+		return;
+	want = want_pages(made_at, store, MF_CHECK_SHARED);
+	if (want.class != MF_CHECK_NONE)
+		about_to_wait(other, &want);
+}
+
 static void fill(const void *made_at, uint32_t store)
 {
 	struct mf_check_thread *me = myself();
@@ -588,4 +635,5 @@ const struct mf_check_ops mf_check_recorder = {
 	.lock = own_lock,
 	.unlock = own_unlock,
 	.fault = fault,
+	.touch_by = touch_by,
 };

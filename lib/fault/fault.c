@@ -313,6 +313,8 @@ int mf_fault_message(struct mf_mm *mm, struct mf_slot *me,
 	uint64_t start = now_ns();
 	int r;
 
+	if (waiter)
+		MF_CHECK(touch_by, waiter->tid, store->made_at, store->id);
 	r = fill_and_open(&job, unit);
 	if (r == 0) {
 		count_fault(store, now_ns() - start);

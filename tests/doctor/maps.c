@@ -43,6 +43,8 @@ static int get_size(void *ctx, uint64_t *ret)
 	return 0;
 }
 
+static int backend = MFILL_BACKEND_AUTO;
+
 static const char *map_of(int (*read)(void *, void *, size_t, uint64_t),
 			  void *ctx, int delivery)
 {
@@ -56,6 +58,7 @@ static const char *map_of(int (*read)(void *, void *, size_t, uint64_t),
 	struct mfill_map_options options = {
 		.struct_size = sizeof(options),
 		.delivery = delivery,
+		.backend = backend,
 		.readahead = MFILL_READAHEAD_OFF,
 	};
 	struct mfill_source *source;
@@ -92,6 +95,13 @@ static void touch_inline(void)
 
 static void touch_thread(void)
 {
+	lock_over_touch(MFILL_DELIVER_THREAD);
+}
+
+/* The thread that touches sleeps in the kernel, another one is told. */
+static void touch_kernel(void)
+{
+	backend = MFILL_BACKEND_UFFD;
 	lock_over_touch(MFILL_DELIVER_THREAD);
 }
 
@@ -217,6 +227,7 @@ static void hang(void)
 static const struct sample samples[] = {
 	{ "touch-inline", touch_inline },
 	{ "touch-thread", touch_thread },
+	{ "touch-kernel", touch_kernel },
 	{ "touch-before", touch_before },
 	{ "reader", reader_fair },
 	{ "reader-default", reader_default },
