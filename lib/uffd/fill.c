@@ -29,6 +29,8 @@
 
 /* How often a source may vanish again before it is read. */
 #define COPY_TRIES 16
+/* Pages filled at once. */
+#define RUN 16
 
 static size_t page_size(void)
 {
@@ -44,18 +46,22 @@ static bool is_known(const struct mf_uffd_fill *fill, uintptr_t addr)
 		      : mf_range_find(addr) != NULL;
 }
 
-/* Under the lock: how much is missing, all of it when nothing was tried. */
-static size_t copy_without_faults(const struct mf_uffd_fill *fill, uint64_t src)
+/* Under the lock: bytes of whole pages that could be had, of len. */
+static size_t copy_without_faults(const struct mf_uffd_fill *fill, uint64_t src,
+				  size_t len)
 {
-	size_t left;
+	size_t known = 0, left;
 
-	if (!is_known(fill, (uintptr_t)src) ||
-	    !is_known(fill, (uintptr_t)src + page_size() - 1))
-		return page_size();
+	/* What is not aligned reaches into one page more. */
+	if (!is_known(fill, (uintptr_t)src))
+		return 0;
+	while (known < len &&
+	       is_known(fill, (uintptr_t)src + known + page_size() - 1))
+		known += page_size();
 	mf_pagefault_disable();
-	left = mf_copy_nofault(fill->page, (void *)(uintptr_t)src, page_size());
+	left = mf_copy_nofault(fill->pages, (void *)(uintptr_t)src, known);
 	mf_pagefault_enable();
-	return left;
+	return (known - left) & ~(page_size() - 1);
 }
 
 /* No lock is held: whoever has to bring that page may do so. */
@@ -70,17 +76,21 @@ static int bring(uintptr_t addr)
 	return r == -EDEADLK ? r : -EFAULT;
 }
 
-/* Waits for handlers are not counted: they end when the handler says so. */
-static int copy_with_faults(const struct mf_uffd_fill *fill, uint64_t src)
+/*
+ * At least one page of len bytes: how much of it. Waits for handlers are not
+ * counted: they end when the handler says so.
+ */
+static ssize_t copy_with_faults(const struct mf_uffd_fill *fill, uint64_t src,
+				size_t len)
 {
 	for (int i = 0; i < COPY_TRIES;) {
-		size_t left = mf_fault_copy(fill->page, (void *)(uintptr_t)src,
-					    page_size());
+		size_t left = mf_fault_copy(fill->pages, (void *)(uintptr_t)src,
+					    len);
 		int r;
 
-		if (left == 0)
-			return 0;
-		r = bring((uintptr_t)src + page_size() - left);
+		if (len - left >= page_size())
+			return (ssize_t)((len - left) & ~(page_size() - 1));
+		r = bring((uintptr_t)src + len - left);
 		if (r < 0)
 			return r;
 		i += r == 0;
@@ -98,36 +108,52 @@ static int find(const struct mf_uffd_fill *fill, uintptr_t addr,
 	return mf_queue_is_changing(fill->owner) ? -EAGAIN : 0;
 }
 
-static int fill_page(const struct mf_uffd_fill *fill, uintptr_t addr,
-		     uint64_t src)
+/* Under the lock: put what we have there. Pages done. */
+static int put(const struct mf_uffd_fill *fill, struct mf_range *range,
+	       uintptr_t addr, size_t have)
+{
+	size_t room = range->start + range->len - addr;
+
+	if (fill->put)
+		return fill->put(range, addr, fill->wp) ?: 1;
+	return mf_put_copy(range, addr, fill->pages,
+			   (have < room ? have : room) / page_size(), fill->wp);
+}
+
+/* Some pages from addr on, of len bytes: how many. */
+static int fill_some(const struct mf_uffd_fill *fill, uintptr_t addr,
+		     uint64_t src, size_t len)
 {
 	uint64_t generation = 0;
 	struct mf_range *range;
-	size_t left = 0;
+	ssize_t have = 0;
 	int r;
 
+	if (len > RUN * page_size())
+		len = RUN * page_size();
 	mf_mm_read_lock(fill->mm, fill->me);
 	r = find(fill, addr, &range);
 	if (r == 0) {
 		generation = range->generation;
-		left = fill->page ? copy_without_faults(fill, src) : 0;
+		have = fill->put ? 1
+				 : (ssize_t)copy_without_faults(fill, src, len);
 	}
-	if (r == 0 && left == 0)
-		r = fill->put(range, addr, fill->page, fill->wp);
+	if (r == 0 && have > 0)
+		r = put(fill, range, addr, (size_t)have);
 	mf_mm_read_unlock(fill->mm, fill->me);
-	if (r < 0 || left == 0)
+	if (r < 0 || have > 0)
 		return r;
 
-	r = copy_with_faults(fill, src);
-	if (r < 0)
-		return r;
+	have = copy_with_faults(fill, src, len);
+	if (have < 0)
+		return (int)have;
 	/* That took its time: is it the same? */
 	mf_mm_read_lock(fill->mm, fill->me);
 	r = find(fill, addr, &range);
 	if (r == 0 && range->generation != generation)
 		r = -EAGAIN;
 	if (r == 0)
-		r = fill->put(range, addr, fill->page, fill->wp);
+		r = put(fill, range, addr, (size_t)have);
 	mf_mm_read_unlock(fill->mm, fill->me);
 	return r;
 }
@@ -151,17 +177,18 @@ static int64_t fill_all(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 	mf_mm_read_lock(fill->mm, fill->me);
 	r = check(fill, (uintptr_t)start, (size_t)len);
 	mf_mm_read_unlock(fill->mm, fill->me);
-	while (done < len && r == 0) {
-		r = fill_page(fill, (uintptr_t)(start + done),
-			      fill->src + done);
-		if (r == 0)
-			done += page_size();
+	while (done < len && r >= 0) {
+		r = fill_some(fill, (uintptr_t)(start + done), fill->src + done,
+			      (size_t)(len - done));
+		if (r > 0)
+			done += (uint64_t)r * page_size();
 	}
 	return done ? (int64_t)done : r;
 }
 
 int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 {
+	uint64_t room = RUN * page_size();
 	int64_t done = -ENOMEM;
 
 	fill->mm = mf_mm_self();
@@ -169,12 +196,13 @@ int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 	if (!fill->mm || !fill->me)
 		return -ENOMEM;
 	mf_signals_block();
-	if (fill->put == mf_put_copy)
-		fill->page = mf_buffer_get(fill->me, page_size());
-	if (fill->page || fill->put != mf_put_copy)
+	if (!fill->put)
+		fill->pages = mf_buffer_get(fill->me,
+					    (size_t)(len < room ? len : room));
+	if (fill->put || fill->pages)
 		done = fill_all(fill, start, len);
-	if (fill->page)
-		mf_buffer_put(fill->me, fill->page);
+	if (fill->pages)
+		mf_buffer_put(fill->me, fill->pages);
 	mf_signals_restore();
 	return done;
 }

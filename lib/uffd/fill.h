@@ -17,11 +17,11 @@
 struct mf_uffd_fill {
 	struct mf_mm *mm;
 	struct mf_slot *me;
-	mf_put_fn *put;
 	uint32_t owner; /* who fills */
+	mf_put_fn *put; /* NULL: a copy */
 	bool wp;	/* and writes are to be announced */
-	uint64_t src;
-	void *page; /* of ours, for copies; else NULL */
+	uint64_t src;	/* of a copy */
+	void *pages;	/* of ours, for that */
 };
 
 /* Bytes done, or -errno when none are. */

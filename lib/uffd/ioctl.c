@@ -148,7 +148,7 @@ static int finish(const struct mf_uffd *uffd, int64_t done, uint64_t start,
 
 static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 {
-	struct mf_uffd_fill fill = { .put = mf_put_copy };
+	struct mf_uffd_fill fill = { .owner = uffd->owner };
 	struct uffdio_copy args;
 	int64_t done;
 	int r = get_arg(&args, arg, sizeof(args) - sizeof(args.copy));
@@ -161,7 +161,6 @@ static int do_copy(const struct mf_uffd *uffd, struct uffdio_copy *arg)
 	if (args.src >= TASK_SIZE || args.len > TASK_SIZE - args.src ||
 	    args.mode & ~(UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP))
 		return -EINVAL;
-	fill.owner = uffd->owner;
 	fill.src = args.src;
 	fill.wp = args.mode & UFFDIO_COPY_MODE_WP;
 	done = mf_uffd_fill(&fill, args.dst, args.len);
@@ -287,16 +286,27 @@ int mf_uffd_serve(struct mf_uffd *uffd, unsigned long request, void *arg)
 	}
 }
 
+/*
+ * Signals are blocked once, for all the locks below: else that would be a third
+ * of the system calls of a copy.
+ */
 int mf_uffd_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct mf_uffd uffd;
+	bool remote = false;
+	int r = -EBADF;
 
-	if (!mf_uffd_get(fd, &uffd))
-		return -EBADF;
-	/* It is ready since before it was born. */
-	if (uffd.remote && request == UFFDIO_MOVE)
-		return -EINVAL; /* only within one process */
-	if (uffd.remote && request != UFFDIO_API)
-		return mf_remote_ioctl(uffd.owner, request, arg);
-	return mf_uffd_serve(&uffd, request, arg);
+	mf_signals_block();
+	if (mf_uffd_get(fd, &uffd)) {
+		/* It is ready since before it was born. */
+		remote = uffd.remote && request != UFFDIO_API;
+		r = remote ? 0 : mf_uffd_serve(&uffd, request, arg);
+	}
+	mf_signals_restore();
+	if (!remote)
+		return r;
+	/* Moves are only within one process. */
+	return request == UFFDIO_MOVE
+		       ? -EINVAL
+		       : mf_remote_ioctl(uffd.owner, request, arg);
 }

@@ -18,6 +18,7 @@
 #include "uffd/put.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -138,13 +139,73 @@ static uint8_t state_for(bool wp)
 	return wp ? MF_STATE_WP : 0;
 }
 
-int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
-		bool wp)
+/*
+ * Several at once: one call of each kind for all of them. How many from addr
+ * on are hidden, and in nobody's way; with the same below their markers.
+ */
+static size_t count_alike(const struct mf_range *range, uintptr_t addr,
+			  size_t n)
+{
+	const uint8_t *state = mf_range_state(range, addr);
+	unsigned char cached[MF_PROC_PAGES] = { 0 };
+	size_t i = 0;
+
+	if (n > MF_PROC_PAGES)
+		n = MF_PROC_PAGES;
+	if (range->shared)
+		mf_proc_cached_pages(alias_of(range, addr), n, cached);
+	while (i < n && state[i] & MF_STATE_HIDDEN && !(cached[i] & 1))
+		i++;
+	return i;
+}
+
+static int put_private_run(struct mf_range *range, uintptr_t addr,
+			   const void *bytes, size_t len, uint8_t state)
+{
+	bool marked = range->hider->install;
+	int r = marked ? mf_hide_close(range, addr, len) : 0, back;
+
+	if (r == 0)
+		r = mf_hide_unmark(range, addr, len);
+	if (r == 0)
+		r = mf_proc_write(addr, bytes, len);
+	if (r == 0)
+		memset(mf_range_state(range, addr), state, len / page_size());
+	else
+		(void)mf_hide(range, addr, len);
+	back = mf_hide_open(range, addr, len);
+	if (r == 0)
+		r = back;
+	return r < 0 ? r : (int)(len / page_size());
+}
+
+/* Fewer when the file ends before. */
+static int put_shared_run(struct mf_range *range, uintptr_t addr,
+			  const void *bytes, size_t len, uint8_t state)
 {
 	int r;
 
+	len -= mf_copy_nofault((void *)alias_of(range, addr), bytes, len);
+	len -= len % page_size();
+	if (len == 0)
+		return -EFAULT;
+	r = mf_hide_show(range, addr, len, state | MF_STATE_INSTALLED);
+	return r < 0 ? r : (int)(len / page_size());
+}
+
+int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
+		size_t n, bool wp)
+{
+	size_t alike;
+	int r;
+
 	mf_range_lock_pages();
-	r = put(range, addr, bytes, state_for(wp));
+	alike = n > 1 ? count_alike(range, addr, n) : 0;
+	if (alike > 1)
+		r = (range->shared ? put_shared_run : put_private_run)(
+			range, addr, bytes, alike * page_size(), state_for(wp));
+	else
+		r = put(range, addr, bytes, state_for(wp)) ?: 1;
 	mf_range_unlock_pages();
 	return r;
 }
@@ -165,12 +226,10 @@ static int zero_private(struct mf_range *range, uintptr_t addr)
 	return r;
 }
 
-int mf_put_zero(struct mf_range *range, uintptr_t addr, const void *bytes,
-		bool wp)
+int mf_put_zero(struct mf_range *range, uintptr_t addr, bool wp)
 {
 	int r;
 
-	(void)bytes;
 	(void)wp;
 	mf_range_lock_pages();
 	r = range->shared ? put(range, addr, zeros(), 0)
@@ -193,12 +252,10 @@ static int show_cached(struct mf_range *range, uintptr_t addr, uint8_t state)
 	return r;
 }
 
-int mf_put_continue(struct mf_range *range, uintptr_t addr, const void *bytes,
-		    bool wp)
+int mf_put_continue(struct mf_range *range, uintptr_t addr, bool wp)
 {
 	int r = 0;
 
-	(void)bytes;
 	if (!range->shared)
 		return -EINVAL;
 	mf_range_lock_pages();
@@ -229,12 +286,10 @@ static int poison(struct mf_range *range, uintptr_t addr)
 	return r;
 }
 
-int mf_put_poison(struct mf_range *range, uintptr_t addr, const void *bytes,
-		  bool wp)
+int mf_put_poison(struct mf_range *range, uintptr_t addr, bool wp)
 {
 	int r;
 
-	(void)bytes;
 	(void)wp;
 	mf_range_lock_pages();
 	if (*mf_range_state(range, addr) & (MF_STATE_POISON | MF_STATE_WP) ||

@@ -14,10 +14,16 @@
 
 #include "uffd/range.h"
 
-typedef int mf_put_fn(struct mf_range *range, uintptr_t addr, const void *bytes,
-		      bool wp);
+typedef int mf_put_fn(struct mf_range *range, uintptr_t addr, bool wp);
 
-mf_put_fn mf_put_copy, mf_put_zero, mf_put_continue, mf_put_poison;
+mf_put_fn mf_put_zero, mf_put_continue, mf_put_poison;
+
+/*
+ * The same for up to n pages, all in the range: how many of them, at least one,
+ * or -errno for the first.
+ */
+int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
+		size_t n, bool wp);
 
 /* Under the page lock: it counts as there, whoever put it in. */
 bool mf_put_is_there(const struct mf_range *range, uintptr_t addr);
