@@ -102,9 +102,7 @@ static int serve_fault(siginfo_t *info, ucontext_t *uc)
 		mf_uffd_enter(mf_mm_self(), mf_slot_self());
 		r = mf_stack_call(serve, &fault, &uc->uc_stack);
 	} else if (hook) {
-		fault.result = hook(fault.addr, fault.access,
-				    info->si_code == SEGV_MAPERR,
-				    &uc->uc_sigmask);
+		fault.result = hook(fault.addr, fault.access, &uc->uc_sigmask);
 		r = 0;
 	}
 	MF_CHECK(fault, NULL);

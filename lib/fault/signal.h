@@ -24,12 +24,11 @@ int mf_signal_install_once(void);
 
 /*
  * Somebody above has memory of the program's own whose faults it wants to see.
- * Called for faults in no region of ours; hidden: the kernel says that nothing
- * is there, not that the access is not allowed; mask: what the thread blocks.
+ * Called for faults in no region of ours; mask: what the thread blocks.
  * 0: run the instruction again. -ENOENT: not its own. -EFAULT: SIGBUS.
  */
 typedef int mf_signal_hook_fn(uintptr_t addr, enum mf_access access,
-			      bool hidden, const sigset_t *mask);
+			      const sigset_t *mask);
 void mf_signal_set_hook(mf_signal_hook_fn *hook);
 
 #endif

@@ -32,13 +32,32 @@ static bool allows(int prot, enum mf_access access)
 	return prot & want;
 }
 
-/* Under the page lock, so nothing is closed: what the kernel says counts. */
+/*
+ * A marker that is none of ours. It shows as swapped out; before Linux 6.15
+ * nothing else tells it from a page that is, but that can be read.
+ */
+static bool is_marked_by_others(uintptr_t page)
+{
+	uint64_t word;
+	char byte;
+
+	mf_proc_pages(page, 1, &word);
+	if (word & MF_PROC_PRESENT || !(word & MF_PROC_SWAP))
+		return false;
+	return word & MF_PROC_GUARD || mf_proc_read(page, &byte, 1) < 0;
+}
+
+/*
+ * Under the page lock, so nothing is closed: what the kernel says counts. Only
+ * an access that works when it is tried again may be, or it is tried for ever.
+ */
 static enum mf_range_fault ask_kernel(uintptr_t addr, enum mf_access access)
 {
 	struct mf_proc_vma vma;
 
 	return mf_proc_vma(addr, &vma) == 0 && vma.start <= addr &&
-			       allows(vma.prot, access)
+			       allows(vma.prot, access) &&
+			       !is_marked_by_others(addr & ~(page_size() - 1))
 		       ? MF_RANGE_RETRY
 		       : MF_RANGE_FOREIGN;
 }
@@ -141,7 +160,7 @@ enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
 	return found;
 }
 
-bool mf_range_was_closed(uintptr_t addr, enum mf_access access)
+bool mf_range_is_late(uintptr_t addr, enum mf_access access)
 {
 	enum mf_range_fault found;
 

@@ -23,10 +23,9 @@ enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
 				  enum mf_access access);
 
 /*
- * A fault outside of all ranges, because that access is not allowed: was it
- * while a page was closed that is not registered (any more)? Else it is not
- * our doing.
+ * A fault in no range: was it while a page was hidden, or closed, that is not
+ * registered (any more)? Else it is not our doing.
  */
-bool mf_range_was_closed(uintptr_t addr, enum mf_access access);
+bool mf_range_is_late(uintptr_t addr, enum mf_access access);
 
 #endif

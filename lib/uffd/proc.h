@@ -24,6 +24,7 @@ int mf_proc_next_fd(int fd);
 
 /* A word of the kernel's for a page of this process. */
 #define MF_PROC_EXCLUSIVE (UINT64_C(1) << 56) /* no other process has it */
+#define MF_PROC_GUARD	  (UINT64_C(1) << 58) /* Linux 6.15 */
 #define MF_PROC_SWAP	  (UINT64_C(1) << 62)
 #define MF_PROC_PRESENT	  (UINT64_C(1) << 63)
 

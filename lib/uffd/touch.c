@@ -76,8 +76,7 @@ static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 }
 
 /* 0: run the instruction again. -ENOENT: not ours. -EFAULT: SIGBUS. */
-static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
-		    const sigset_t *mask)
+static int on_fault(uintptr_t addr, enum mf_access access, const sigset_t *mask)
 {
 	struct mf_slot *me = mf_slot_self();
 	struct mf_mm *mm = mf_mm_self();
@@ -93,7 +92,8 @@ static int on_fault(uintptr_t addr, enum mf_access access, bool hidden,
 	if (range) {
 		owner = range->owner;
 		what = mf_range_look(range, addr, access);
-	} else if (!hidden && mf_range_was_closed(addr, access)) {
+	} else if (mf_uffd_is_near((void *)addr, 1) &&
+		   mf_range_is_late(addr, access)) {
 		what = MF_RANGE_RETRY;
 	}
 	mf_mm_read_unlock(mm, me);

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "base/sync.h"
+#include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 #include "mfill.h"
 
@@ -345,4 +347,74 @@ TEST_WITHIN(whatever_fails_while_it_is_set_up_leaves_nothing, 60)
 		SKIP("/proc");
 	(void)mfill_uffd_close(fd);
 	ck_assert_uint_gt(FAULTS(ENOMEM, set_up), 10);
+}
+
+struct reader {
+	pthread_t thread;
+	volatile char *area;
+	uint32_t stop;
+};
+
+static void *read_on(void *arg)
+{
+	struct reader *reader = arg;
+
+	while (!mf_load_acquire(&reader->stop))
+		for (size_t i = 0; i < 4; i++)
+			(void)reader->area[i * PAGE];
+	return NULL;
+}
+
+/* The handler comes to look when what the fault was about is no more. */
+TEST(a_fault_that_comes_late_is_no_crash)
+{
+	static const int types[] = { MAP_PRIVATE, MAP_SHARED };
+
+	for (int i = 0; i < 2; i++) {
+		int fd = open_with(O_NONBLOCK, 0);
+		char *area = area_of(4, types[i]);
+		struct reader reader = { .area = area };
+		struct uffdio_range range = { (uintptr_t)area, 4 * PAGE };
+
+		pthread_create(&reader.thread, NULL, read_on, &reader);
+		for (int round = 0; round < 2000; round++) {
+			madvise(area, 4 * PAGE,
+				i ? MADV_REMOVE : MADV_DONTNEED);
+			ck_assert_int_eq(register_it(fd, area, 4), 0);
+			ck_assert_int_eq(
+				mfill_uffd_ioctl(fd, UFFDIO_UNREGISTER, &range),
+				0);
+		}
+		mf_store_release(&reader.stop, 1);
+		pthread_join(reader.thread, NULL);
+		ck_assert_int_eq(mfill_uffd_close(fd), 0);
+		munmap(area, 4 * PAGE);
+	}
+}
+
+/* Registered in the child that dies: it is no more in a child of who did it. */
+static void touch_own_guard(bool unregister)
+{
+	int fd = open_with(O_NONBLOCK, 0);
+	volatile char *area = area_of(2, MAP_PRIVATE);
+	char page[PAGE] = "x";
+	struct uffdio_range range = { (uintptr_t)area, 2 * PAGE };
+	int64_t copied;
+
+	ck_assert_int_eq(register_it(fd, (void *)area, 2), 0);
+	ck_assert_int_eq(copy_to(fd, (void *)area, page, 1, &copied), 0);
+	ck_assert_int_eq(madvise((void *)area, PAGE, MADV_GUARD_INSTALL), 0);
+	if (unregister)
+		ck_assert_int_eq(
+			mfill_uffd_ioctl(fd, UFFDIO_UNREGISTER, &range), 0);
+	(void)area[0];
+}
+
+TEST(a_guard_of_the_program_s_own_stays_a_crash)
+{
+	mf_test_needs_guards();
+	mf_test_needs_crashes();
+	(void)mfill_uffd_close(open_with(O_NONBLOCK, 0));
+	ASSERT_DIES_BY(SIGSEGV, touch_own_guard(false));
+	ASSERT_DIES_BY(SIGSEGV, touch_own_guard(true));
 }
