@@ -70,6 +70,20 @@ int mf_uffd_begin(const struct mf_view *view)
 	return r;
 }
 
+/* In a child: a shared view is where it was, closed. Not over anything. */
+static int map_back(const struct mf_region *region)
+{
+	void *start = (void *)region->start;
+	int r = mf_store_check(region->view->store);
+
+	if (r < 0)
+		return r;
+	return mf_sys.mmap(start, region->len, PROT_NONE,
+			   MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+			   region->view->store->fd,
+			   mf_region_offset(region, region->start), &start);
+}
+
 /*
  * Under the lock and the read lock: in a child, have the region back. Not over
  * what somebody has mapped there meanwhile.
@@ -77,20 +91,13 @@ int mf_uffd_begin(const struct mf_view *view)
 static int revive_region(const struct mf_region *region, bool raw)
 {
 	const struct mf_view *view = region->view;
-	void *start = (void *)region->start;
 	int r = 0;
 
 	if (!view->shared && raw)
 		return -EFAULT;
 	if (view->shared)
-		r = mf_store_check(view->store);
-	if (view->shared && r == 0)
-		r = mf_sys.mmap(
-			start, region->len, PROT_NONE,
-			MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-			view->store->fd,
-			mf_region_offset(region, region->start), &start);
-	/* A retry: the first one came no further than this. */
+		r = map_back(region);
+	/* After fork() it is there already: take_places() did it. */
 	if (r == -EEXIST && !raw)
 		r = 0;
 	if (r < 0)
@@ -100,7 +107,8 @@ static int revive_region(const struct mf_region *region, bool raw)
 		r = mf_uffd_register(view, region->start, region->len);
 	/* Never zeros: closed, until somebody touches it and we try again. */
 	if (r < 0)
-		(void)mf_sys.mprotect(start, region->len, PROT_NONE);
+		(void)mf_sys.mprotect((void *)region->start, region->len,
+				      PROT_NONE);
 	return r;
 }
 
@@ -184,6 +192,19 @@ static void after_fork(void)
 	count_fork(-1);
 }
 
+/* Before anything else is mapped, such as the stack of a thread. */
+static void take_places(struct mf_mm *mm, struct mf_slot *me)
+{
+	mf_mm_read_lock(mm, me);
+	for (size_t i = 0; mm->table && i < mm->table->n; i++) {
+		const struct mf_region *region = mm->table->regions[i];
+
+		if (mf_uffd_is_ours(region) && region->view->shared)
+			(void)map_back(region); /* or revive() does */
+	}
+	mf_mm_read_unlock(mm, me);
+}
+
 static void in_child(void)
 {
 	struct mf_slot *me;
@@ -192,13 +213,14 @@ static void in_child(void)
 	if (!mf_load_relaxed(&ready_epoch))
 		return;
 	mf_store_relaxed(&forked_epoch, mf_fork_generation());
-	/* They have threads, so not under the lock. */
-	mf_channel_reopen(&mf_channel_inline);
-	mf_channel_reopen(&mf_channel_message);
 	me = mf_slot_self();
 	mm = mf_mm_self();
 	if (!me || !mm)
 		return;
+	take_places(mm, me);
+	/* They have threads, so not under the lock. */
+	mf_channel_reopen(&mf_channel_inline);
+	mf_channel_reopen(&mf_channel_message);
 	mf_uffd_enter(mm, me);
 }
 

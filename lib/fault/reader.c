@@ -257,22 +257,6 @@ static void read_messages(struct reader *self)
 	unlock();
 }
 
-/* The slot of a thread of this process, which is me's, or NULL. */
-static struct mf_slot *slot_of(const struct mf_slot *me, uint32_t tid)
-{
-	struct mf_world *world = mf_world();
-	uint32_t n = mf_world_slots(world);
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct mf_slot *slot = mf_world_slot(world, i);
-
-		if (mf_load_relaxed(&slot->tid) == tid &&
-		    mf_load_relaxed(&slot->pid) == me->pid)
-			return slot;
-	}
-	return NULL;
-}
-
 /* From here on who waited may run, and be back at once. */
 static void before_wake(struct reader *self)
 {
@@ -322,7 +306,7 @@ static void serve(struct reader *self, struct parked *fault)
 	uint64_t generation;
 	struct mf_region *region = mf_mm_get(self->mm, self->me, start,
 					     &generation);
-	struct mf_slot *waiter = slot_of(self->me, message->tid);
+	struct mf_slot *waiter = mf_slot_of_thread(self->me, message->tid);
 	int r = -ENOENT;
 
 	if (waiter && fault->put_off)
@@ -443,7 +427,8 @@ static bool fills_for_us(const struct mf_slot *slot)
  */
 static bool put_off(const struct reader *self, struct parked *fault)
 {
-	struct mf_slot *waiter = slot_of(self->me, fault->message.tid);
+	struct mf_slot *waiter = mf_slot_of_thread(self->me,
+						   fault->message.tid);
 
 	if (waiter)
 		mf_wait_publish(waiter, MF_WAIT_QUEUED);
@@ -552,7 +537,8 @@ static void rest(struct reader *self)
 
 static void refuse(struct reader *self, const struct parked *fault)
 {
-	struct mf_slot *waiter = slot_of(self->me, fault->message.tid);
+	struct mf_slot *waiter = mf_slot_of_thread(self->me,
+						   fault->message.tid);
 
 	if (waiter)
 		mf_cycle_tell_stuck(waiter, READERS_MAX - FREE_LEAST);

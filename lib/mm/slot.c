@@ -290,6 +290,21 @@ void mf_slot_enter(void)
 	(void)find_out(mf_fork_generation());
 }
 
+struct mf_slot *mf_slot_of_thread(const struct mf_slot *me, uint32_t tid)
+{
+	struct mf_world *world = mf_world();
+	uint32_t n = mf_world_slots(world);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct mf_slot *slot = &world->slot[i];
+
+		if (mf_load_relaxed(&slot->tid) == tid &&
+		    mf_load_relaxed(&slot->pid) == mf_load_relaxed(&me->pid))
+			return slot;
+	}
+	return NULL;
+}
+
 bool mf_slot_alive(uint32_t index)
 {
 	struct mf_slot *slot = &mf_world()->slot[index];

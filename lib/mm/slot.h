@@ -105,6 +105,9 @@ struct mf_slot *mf_slot_self(void);
 void mf_slot_enter(void);
 uint32_t mf_slot_index(struct mf_slot *slot);
 
+/* Of another thread in the process of me, by its thread id; NULL: none. */
+struct mf_slot *mf_slot_of_thread(const struct mf_slot *me, uint32_t tid);
+
 /*
  * Whether the owner of the slot lives. When it does not, what the slot says
  * it holds, wants, waits for and fills is cleared first, once, by one caller.

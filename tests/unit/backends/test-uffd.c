@@ -21,6 +21,7 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/needs.h"
 #include "harness/pattern.h"
 
 #define PAGE ((size_t)4096)
@@ -237,6 +238,40 @@ TEST(a_fork_handler_of_the_program_sees_the_bytes_and_what_was_written)
 		ck_assert_int_eq(handler_map[5], 'w');
 		ck_assert_int_eq(mfill_unmap(handler_map), 0);
 	}
+}
+
+/* In a child threads are made, and what they need fits where views were. */
+static int (*real_thread_create)(void *(*fn)(void *), void *arg);
+
+static int thread_create_with_memory(void *(*fn)(void *), void *arg)
+{
+	for (int i = 0; i < 64; i++)
+		(void)mmap(NULL, 1 << 20, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return real_thread_create(fn, arg);
+}
+
+TEST(a_child_has_its_views_before_its_threads_have_memory)
+{
+	struct mf_pattern pattern = { .size = 64 << 20,
+				      .flags = MFILL_SOURCE_INLINE };
+	char *inline_map = map_with(&pattern, INLINE, 0, PAGE);
+	char *thread_map = map_with(&pattern, THREAD, 0, PAGE);
+
+	mf_test_needs_threads_after_fork();
+	real_thread_create = mf_sys.thread_create;
+	mf_sys.thread_create = thread_create_with_memory;
+	for (int i = 0; i < 2; i++)
+		ASSERT_EXITS_WITH(0, {
+			for (size_t at = 0; at < pattern.size; at += 1 << 20)
+				if (!mf_pattern_matches(inline_map + at, at,
+							8) ||
+				    !mf_pattern_matches(thread_map + at, at, 8))
+					_exit(1);
+		});
+	mf_sys.thread_create = real_thread_create;
+	ck_assert_int_eq(mfill_unmap(inline_map), 0);
+	ck_assert_int_eq(mfill_unmap(thread_map), 0);
 }
 
 static int refuse_userfaultfd(int flags)
