@@ -31,7 +31,7 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: explore [--quick | --deep] [--tap] [--seconds S] "
-		"[--mode cache|dfs|dpor|random|pct] [ROW...]\n"
+		"[--mode cache|dfs|dpor|shortest|random|pct] [ROW...]\n"
 		"       explore --agree [--blind "
 		"words|queues|locks|notes|reads|"
 		"writes|frees] ROW...\n"
@@ -160,7 +160,8 @@ static int list(void)
 
 	for (unsigned i = 0; i < n; i++) {
 		mfx_row_name(&rows[i], name, sizeof(name));
-		printf("%-58s %s\n", name, rows[i].scenario->story);
+		printf("%-48s  must come to %-8s  %s\n", name,
+		       mfx_bug_name(rows[i].expected), rows[i].scenario->story);
 	}
 	return 0;
 }

@@ -31,7 +31,7 @@ unsigned mfx_rows(const struct mfx_row **ret);
 void mfx_explore(const struct mfx_row *row, bool deep, double seconds,
 		 struct mfx_verdict *ret);
 
-/* By one mode alone: cache, dfs, dpor, random, pct. False: there is no such mode. */
+/* By one mode alone: cache, dfs, dpor, shortest, random, pct. False: there is no such mode. */
 bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
 		    struct mfx_verdict *ret);
 

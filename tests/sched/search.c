@@ -123,6 +123,10 @@ bool mfx_push(const struct mfx_limits *limits, struct mfx_result *res)
 
 	if (mfx_path_len == MFX_DEPTH)
 		return false;
+	if (limits->length && mfx_path_len == limits->length) {
+		res->limit = "length";
+		return false;
+	}
 	if (mfx_path_len)
 		before = mfx_path[mfx_path_len - 1].preemptions +
 			 cost(mfx_path[mfx_path_len - 1]
@@ -191,11 +195,13 @@ void mfx_note_end(const struct mfx_limits *limits, struct mfx_result *res)
 	}
 }
 
-/* With a bound, how one got here decides where one may go. */
+/* With a bound, how one got here decides how far one may go. */
 static struct mfx_digest here(const struct mfx_limits *limits)
 {
 	struct mfx_digest digest = mfx_digest();
 
+	if (limits->length)
+		digest.b ^= mfx_path_len * UINT64_C(0xd6e8feb86659fd93);
 	if (limits->preemptions >= 0) {
 		unsigned used =
 			mfx_path_len

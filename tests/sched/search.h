@@ -24,6 +24,7 @@ enum mfx_mode {
 struct mfx_limits {
 	enum mfx_mode mode;
 	int preemptions; /* at most; -1: any number */
+	unsigned length; /* steps at most; 0: any number */
 	uint64_t states, runs;
 	double seconds;
 	uint64_t seed;	/* MFX_RANDOM, MFX_PCT */
