@@ -10,6 +10,7 @@ NINJA = ninja --quiet -C
 
 .PHONY: all check check-uffd check-no-uffd check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-mutations check-model \
+	check-model-deep \
 	check-sched check-sched-deep sched explorer compare-doctor check-kernel-uffd \
 	check-all demo bench format install clean
 
@@ -117,6 +118,11 @@ check-model:
 	@tools/install-deps build model
 	@tests/model/check-model
 
+# With three processes in the ring, too.
+check-model-deep:
+	@tools/install-deps build model
+	@tests/model/check-model --deep
+
 # The kernel's own tests of userfaultfd, on the kernel and on mfill.
 check-kernel-uffd:
 	@tools/install-deps build check kernel-uffd
@@ -125,7 +131,7 @@ check-kernel-uffd:
 	@tools/check-kernel-uffd build
 
 check-all: check check-uffd check-no-uffd check-stress check-fuzz \
-	check-clang check-asan check-tsan check-aarch64 check-32 check-model \
+	check-clang check-asan check-tsan check-aarch64 check-32 check-model-deep \
 	check-mutations check-sched-deep check-kernel-uffd
 
 # A database that is only there compressed, and sqlite3 in a container's place.
