@@ -59,6 +59,32 @@ static const char *name_site(const struct mf_check_table *table,
 			    storage);
 }
 
+/* Functions that do nothing but lock: who called them says more. */
+static bool is_wrapper(const char *name)
+{
+	static const char *const names[] = { "std::", "void std::", "__gthread",
+					     "bool std::" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static const char *name_maker(const struct mf_check_table *table,
+			      const struct mf_check_class *class,
+			      struct mf_place_name *storage)
+{
+	const char *name = name_site(table, class->site, storage);
+
+	for (int i = 0; i < MF_CHECK_FRAMES && class->from[i]; i++) {
+		if (!is_wrapper(name))
+			return name;
+		name = name_site(table, class->from[i], storage);
+	}
+	return name;
+}
+
 static const char *name_map(const struct mf_run *run,
 			    const struct mf_check_class *class,
 			    struct mf_lock_name *storage)
@@ -131,7 +157,7 @@ const char *mf_lock_name(const struct mf_run *run, uint32_t at,
 		snprintf(storage->text, sizeof(storage->text), "%s%s, %s at %s",
 			 nouns[class->what], which,
 			 class->flags & MF_CHECK_MADE ? "made" : "first used",
-			 name_site(run->found, class->site, &place));
+			 name_maker(run->found, class, &place));
 	return storage->text;
 }
 

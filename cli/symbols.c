@@ -167,23 +167,15 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/*
- * Two lines, function and place, into buf, and two more for who it was inlined
- * into; false: there is no addr2line.
- */
-static bool ask_addr2line(const char *path, uint64_t address, char *buf,
-			  size_t size)
+/* What another program prints; false: it is not there, or failed. */
+static bool ask(const char *const argv[], char *buf, size_t size)
 {
-	char number[24];
-	const char *argv[] = { "addr2line", "-f", "-i",	  "-C",
-			       "-e",	    path, number, NULL };
 	posix_spawn_file_actions_t actions;
 	int ends[2], status = -1;
 	size_t len = 0;
 	ssize_t n;
 	pid_t pid;
 
-	snprintf(number, sizeof(number), "0x%llx", (unsigned long long)address);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return false;
 	posix_spawn_file_actions_init(&actions);
@@ -202,6 +194,32 @@ static bool ask_addr2line(const char *path, uint64_t address, char *buf,
 	if (pid > 0)
 		(void)waitpid(pid, &status, 0);
 	return status == 0 && len > 0;
+}
+
+/*
+ * Two lines, function and place, into buf, and two more for who it was inlined
+ * into.
+ */
+static bool ask_addr2line(const char *path, uint64_t address, char *buf,
+			  size_t size)
+{
+	char number[24];
+	const char *argv[] = { "addr2line", "-f", "-i",	  "-C",
+			       "-e",	    path, number, NULL };
+
+	snprintf(number, sizeof(number), "0x%llx", (unsigned long long)address);
+	return ask(argv, buf, size);
+}
+
+/* A name of C++'s as it is written; others, and without c++filt, as it is. */
+static const char *written(const char *name, char *buf, size_t size)
+{
+	const char *argv[] = { "c++filt", name, NULL };
+
+	if (strncmp(name, "_Z", 2) != 0 || !ask(argv, buf, size))
+		return name;
+	buf[strcspn(buf, "\n")] = '\0';
+	return buf;
 }
 
 /* One of the lines, which ends here; *rest is what follows, or NULL. */
@@ -275,6 +293,7 @@ const char *mf_name_data(const char *path, uint64_t address,
 			 struct mf_place_name *storage)
 {
 	struct symbol symbol = search(path, address, STT_OBJECT);
+	char buf[256];
 
 	if (!symbol.name)
 		snprintf(storage->text, sizeof(storage->text),
@@ -282,10 +301,13 @@ const char *mf_name_data(const char *path, uint64_t address,
 			 (unsigned long long)address);
 	else if (symbol.offset)
 		snprintf(storage->text, sizeof(storage->text),
-			 "%.150s+0x%llx (in %.120s)", symbol.name,
+			 "%.150s+0x%llx (in %.120s)",
+			 written(symbol.name, buf, sizeof(buf)),
 			 (unsigned long long)symbol.offset, last_part(path));
 	else
 		snprintf(storage->text, sizeof(storage->text),
-			 "%.150s (in %.150s)", symbol.name, last_part(path));
+			 "%.150s (in %.150s)",
+			 written(symbol.name, buf, sizeof(buf)),
+			 last_part(path));
 	return storage->text;
 }

@@ -13,7 +13,9 @@
  * futexes by hand.
  */
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
@@ -22,6 +24,7 @@
 #include "preload/interpose.h"
 
 #define FUNCTIONS(X)                  \
+	X(free)                       \
 	X(pthread_mutex_init)         \
 	X(pthread_mutex_destroy)      \
 	X(pthread_mutex_lock)         \
@@ -49,7 +52,10 @@
 	X(pthread_cond_timedwait)     \
 	X(pthread_cond_clockwait)
 
-/* A list of its own: looking up the long one may allocate, and so lock. */
+/*
+ * A list of its own: looking up the long one may allocate, and so lock. free()
+ * comes first, because looking up the others may free.
+ */
 static struct {
 #define FIELD(name) __typeof__ (&name)(name);
 	FUNCTIONS(FIELD)
@@ -68,8 +74,11 @@ static const struct {
 static bool found;
 static bool checking;
 
+static bool finding;
+
 __attribute__((constructor)) static void find_next(void)
 {
+	finding = true;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
 		*functions[i].function = dlsym(RTLD_NEXT, functions[i].name);
 	__atomic_store_n(&found, true, __ATOMIC_RELEASE);
@@ -404,5 +413,31 @@ INTERPOSE(int, pthread_cond_clockwait,
 	   const struct timespec *end))
 {
 	WAIT(mutex, LIBC(pthread_cond_clockwait)(condition, mutex, clock, end));
+}
+/* clang-format on */
+
+/*
+ * Freed memory
+ *
+ * A lock that needs no pthread_mutex_init() needs no pthread_mutex_destroy()
+ * either, as those of C++; what is at its address next is another one.
+ */
+
+/* clang-format off */
+INTERPOSE(void, free, (void *memory))
+{
+	/* What lies in more than one page is looked at whole. */
+	if (checking && memory) {
+		size_t len = malloc_usable_size(memory);
+
+		if (len > 4096 - ((uintptr_t)memory & 4095) ||
+		    mf_check_memory_has(memory))
+			mf_check_memory_gone(memory, len);
+	}
+	/* dlsym() frees what it said when it failed, and would come back. */
+	if (!next.free && !finding)
+		find_next();
+	if (next.free)
+		next.free(memory);
 }
 /* clang-format on */

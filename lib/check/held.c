@@ -21,7 +21,6 @@
 #include "check/place.h"
 
 static struct mf_check_table *the_table;
-static mf_check_backtrace_fn *the_backtrace;
 static pthread_key_t thread_ends;
 
 static __thread struct {
@@ -29,8 +28,6 @@ static __thread struct {
 	uint32_t generation;	    /* of the process this is true in */
 	uint32_t pid, tid;
 	uint64_t mix; /* makes the ids of private locks this process's */
-	const void *fault_pc; /* what the fault handler interrupted */
-	bool busy;	      /* with what may take locks itself */
 } self;
 
 #define HALF_WRITTEN UINT32_MAX /* as the class of an entry */
@@ -61,7 +58,7 @@ int mf_check_start(struct mf_check_table *table,
 	if (r < 0)
 		return r;
 	the_table = table;
-	the_backtrace = backtrace;
+	mf_check_backtrace = backtrace;
 	return 0;
 }
 
@@ -129,7 +126,7 @@ static inline struct mf_check_thread *myself(void)
 
 	if (__builtin_expect(self.generation != generation, 0))
 		find_out(generation);
-	return __builtin_expect(self.busy, 0) ? NULL : self.me;
+	return __builtin_expect(mf_check_state.busy, 0) ? NULL : self.me;
 }
 
 static bool is_held(const struct mf_check_held *held)
@@ -204,26 +201,6 @@ static uint64_t gates_still(const struct mf_check_thread *me, uint64_t word)
 	return gates;
 }
 
-/*
- * Not from a fault handler: it has a stack of its own. The checker's own
- * frames come first, and the one that wanted the lock.
- */
-static void find_callers(const void *pc, mf_check_site ret[MF_CHECK_FRAMES])
-{
-	uintptr_t frames[MF_CHECK_FRAMES + 16];
-	unsigned n, i = 0;
-
-	if (!the_backtrace || self.fault_pc)
-		return;
-	self.busy = true;
-	n = the_backtrace(frames, sizeof(frames) / sizeof(frames[0]));
-	self.busy = false;
-	while (i < n && frames[i] != (uintptr_t)pc)
-		i++;
-	for (unsigned j = 0; j < MF_CHECK_FRAMES && ++i < n; j++)
-		ret[j] = mf_check_place(the_table, frames[i]);
-}
-
 static struct mf_check_seen seen_now(const struct mf_check_thread *me,
 				     uint64_t held_pc, const void *wanted_pc)
 {
@@ -234,7 +211,7 @@ static struct mf_check_seen seen_now(const struct mf_check_thread *me,
 		.wanted_at = mf_check_place(the_table, (uintptr_t)wanted_pc),
 	};
 
-	find_callers(wanted_pc, seen.from);
+	mf_check_callers(the_table, wanted_pc, seen.from);
 	return seen;
 }
 
@@ -528,7 +505,7 @@ static struct want want_pages(const void *made_at, uint32_t store,
 			&class),
 		.mode = mode,
 		.lock = store,
-		.pc = self.fault_pc,
+		.pc = mf_check_state.fault_pc,
 	};
 }
 
@@ -625,7 +602,7 @@ static void own_unlock(int rank)
 
 static void fault(const void *pc)
 {
-	self.fault_pc = pc;
+	mf_check_state.fault_pc = pc;
 }
 
 const struct mf_check_ops mf_check_recorder = {

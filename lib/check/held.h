@@ -10,10 +10,8 @@
 #define MF_CHECK_HELD_H
 
 #include "base/check.h"
+#include "check/callers.h"
 #include "check/lock.h"
-
-/* Addresses that functions return to, the innermost first. How many. */
-typedef unsigned mf_check_backtrace_fn(uintptr_t *ret, unsigned most);
 
 /*
  * From now on this process writes into the table, which must stay mapped.

@@ -9,6 +9,8 @@
 #ifndef MF_CHECK_LOCK_H
 #define MF_CHECK_LOCK_H
 
+#include <stddef.h>
+
 #include "check/table.h"
 
 struct mf_check_lock {
@@ -38,5 +40,9 @@ void mf_check_lock_made(const void *address, enum mf_check_what what,
 /* NULL: nobody has seen it. */
 struct mf_check_lock *mf_check_lock_find(const void *address);
 void mf_check_lock_gone(const void *address);
+/* All of them that are there: it is freed, and may be something else next. */
+void mf_check_memory_gone(const void *memory, size_t len);
+/* Whether that can be worth the while; may be true for nothing. */
+bool mf_check_memory_has(const void *memory);
 
 #endif

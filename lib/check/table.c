@@ -67,6 +67,7 @@ uint32_t mf_check_class_get(struct mf_check_table *table, uint64_t key,
 		class->id = like->id;
 		class->pid = like->pid;
 		class->site = like->site;
+		memcpy(class->from, like->from, sizeof(class->from));
 		mf_fetch_or(&class->flags, like->flags);
 		mf_add_relaxed(&table->classes, 1);
 		return at;

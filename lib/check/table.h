@@ -72,17 +72,18 @@ struct mf_check_module {
 	char path[248];
 };
 
+#define MF_CHECK_FRAMES 6
+
 struct mf_check_class {
 	uint64_t key; /* 0: free */
 	mf_check_site site;
+	/* Who called the code at site, the innermost first; 0: no more. */
+	mf_check_site from[MF_CHECK_FRAMES];
 	uint32_t what;
 	uint32_t flags;
 	uint32_t id;
 	uint32_t pid; /* who saw it first */
-	uint64_t reserved;
 };
-
-#define MF_CHECK_FRAMES 6
 
 /* When an edge of some kind was seen first. */
 struct mf_check_seen {

@@ -42,6 +42,23 @@ TEST(a_lock_that_is_gone_is_another_when_it_comes_back)
 	ck_assert_uint_ne(lock->id, id);
 }
 
+TEST(locks_in_freed_memory_are_gone)
+{
+	char *memory = aligned_alloc(4096, 3 * 4096);
+
+	begin_trace(0);
+	for (size_t at = 64; at < 3 * 4096; at += 2048)
+		(void)class_at(memory + at, do_step);
+	ck_assert(mf_check_memory_has(memory));
+	ck_assert_ptr_nonnull(mf_check_lock_find(memory + 64));
+	mf_check_memory_gone(memory + 64, 2 * 4096);
+	for (size_t at = 64; at < 64 + 2 * 4096; at += 2048)
+		ck_assert_ptr_null(mf_check_lock_find(memory + at));
+	ck_assert_ptr_nonnull(mf_check_lock_find(memory + 64 + 2 * 4096));
+	ck_assert(!mf_check_memory_has(variables));
+	free(memory);
+}
+
 TEST(a_lock_in_shared_memory_is_the_same_at_two_addresses)
 {
 	int fd = memfd_create("locks", MFD_CLOEXEC);
