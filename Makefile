@@ -146,7 +146,7 @@ bench:
 	@tools/setup build
 	@$(NINJA) build benchmarks
 	@set -e; for name in fault threads huge scatter uaccess mmap_lock \
-		filter uffd uffd-copy uffd-run preload-read startup scan locks; do \
+		filter uffd uffd-copy uffd-run preload-read startup scan locks seam; do \
 		[ ! -e build/bench/bench-$$name ] || \
 			build/bench/bench-$$name; done
 
