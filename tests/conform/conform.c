@@ -153,9 +153,9 @@ static char *map_area(struct run *run)
 	return area;
 }
 
-static sigjmp_buf way_out;
-static volatile sig_atomic_t code_seen;
-static void *volatile addr_seen;
+static __thread sigjmp_buf way_out;
+static __thread volatile sig_atomic_t code_seen;
+static __thread void *volatile addr_seen;
 
 static void on_bus(int sig, siginfo_t *info, void *context)
 {
@@ -431,24 +431,29 @@ static void *touch_byte(void *arg)
 	struct toucher *toucher = arg;
 
 	mf_store_release(&toucher->tid, (uint32_t)gettid());
-	if (toucher->write)
-		*toucher->byte = 42;
-	toucher->saw = *toucher->byte;
+	if (sigsetjmp(way_out, 1) == 0) {
+		if (toucher->write)
+			*toucher->byte = 42;
+		toucher->saw = *toucher->byte;
+	} else {
+		toucher->saw = -1; /* SIGBUS */
+	}
 	mf_store_release(&toucher->done, 1);
 	return NULL;
 }
 
-/* In the queue before the next one. */
-static void wait_until_it_sleeps(struct toucher *toucher)
+bool do_settle(struct toucher *toucher)
 {
 	char path[64], line[256] = "";
+
+	toucher->slept = 0;
 
 	for (int i = 0; i < 2000 && !mf_load_acquire(&toucher->done); i++) {
 		uint32_t tid = mf_load_acquire(&toucher->tid);
 		const char *end;
 		FILE *stat;
 
-		usleep(1000);
+		usleep(300);
 		snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
 		stat = tid ? fopen(path, "re") : NULL;
 		if (!stat)
@@ -460,19 +465,22 @@ static void wait_until_it_sleeps(struct toucher *toucher)
 		if (!end || end[2] != 'S')
 			toucher->slept = 0;
 		else if (++toucher->slept == 5)
-			return;
+			break;
 	}
+	return mf_load_acquire(&toucher->done);
 }
 
 void do_start(struct toucher *toucher, struct run *run, int page, bool write)
 {
 	*toucher = (struct toucher){
-		.byte = run->area + (size_t)page * run->page + 100,
+		/* Not where others of the page look: who is first is open. */
+		.byte = run->area + (size_t)page * run->page +
+			(write ? 200 : 100),
 		.write = write,
 	};
 	ck_assert_int_eq(
 		pthread_create(&toucher->id, NULL, touch_byte, toucher), 0);
-	wait_until_it_sleeps(toucher);
+	(void)do_settle(toucher);
 }
 
 void do_wait(struct run *run)

@@ -87,6 +87,8 @@ struct toucher {
 	int slept;
 };
 void do_start(struct toucher *toucher, struct run *run, int page, bool write);
+/* Until it sleeps, or is done: true. */
+bool do_settle(struct toucher *toucher);
 /* Until there is a message. */
 void do_wait(struct run *run);
 void do_finish(struct toucher *toucher, struct run *run);

@@ -6,6 +6,10 @@
  * Faults are SIGBUS here, so that a sequence needs no second thread and comes
  * out the same each time. What fails is made as short as it can be.
  *
+ * Then the same without SIGBUS, and with threads that wait. What they are told,
+ * by whom they are woken and what they see then is compared, too; messages that
+ * are read together are sorted, since who is woken together asks in any order.
+ *
  * Which pages that the file has are mapped already, though nobody touched
  * them, the kernel decides by what is around them. So there are two kinds of
  * sequences: with one registration for minor faults, and bytes that come from
@@ -34,6 +38,8 @@ enum kind {
 	MOVE_WITHIN,
 	TOUCH,
 	SOURCE,
+	START,
+	MESSAGES,
 	OTHER,
 	KINDS
 };
@@ -93,29 +99,49 @@ static void do_step(struct run *run, const struct step *step)
 	}
 }
 
-static bool is_compared(const struct step *step, bool minor)
+/* Sequences differ in what they may have in them. */
+struct rules {
+	bool minor;   /* one registration, bytes that come from elsewhere */
+	bool threads; /* who touches may wait */
+};
+
+static bool is_allowed(const struct step *step, const struct rules *rules)
 {
-	if (minor)
-		return step->kind != REGISTER && step->kind != UNREGISTER;
-	return step->kind != OTHER;
+	switch (step->kind) {
+	case REGISTER:
+	case UNREGISTER:
+		return !rules->minor;
+	case OTHER:
+		return rules->minor;
+	case TOUCH:
+		return !rules->threads;
+	case START:
+	case MESSAGES:
+		return rules->threads;
+	default:
+		return true;
+	}
 }
 
-static struct step random_step(struct mf_random *random, bool minor)
+static struct step random_step(struct mf_random *random,
+			       const struct rules *rules)
 {
-	struct step step;
+	struct step step = { .features = 0 };
 
 	do {
-		step.kind = (enum kind)mf_random_below(random, KINDS + 4);
+		step.kind = (enum kind)mf_random_below(random, KINDS + 8);
 		/* The same few pages again and again. */
 		if (step.kind >= KINDS)
-			step.kind = step.kind % 2 ? COPY : TOUCH;
+			step.kind = step.kind % 2    ? COPY
+				    : rules->threads ? START
+						     : TOUCH;
 		step.page = (int)mf_random_below(random, PAGES);
 		step.n = 1 + (int)mf_random_below(
 				     random, (uint64_t)(PAGES - step.page));
 		if (mf_random_below(random, 2))
 			step.n = 1;
 		step.mode = (unsigned)mf_random_below(random, 360);
-	} while (!is_compared(&step, minor));
+	} while (!is_allowed(&step, rules));
 	return step;
 }
 
@@ -140,14 +166,90 @@ static void play(struct run *run, const struct step *steps, unsigned n)
 	run_end(run);
 }
 
+/* Threads */
+
+#define TOUCHERS 3
+
+static struct toucher touchers[TOUCHERS];
+static bool is_busy[TOUCHERS];
+
+static void do_thread(struct run *run, unsigned which, int page, bool write)
+{
+	if (is_busy[which])
+		return;
+	is_busy[which] = true;
+	do_start(&touchers[which], run, page, write);
+}
+
+static int compare_messages(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uffd_msg));
+}
+
+static void do_messages(struct run *run)
+{
+	struct uffd_msg messages[2 * TOUCHERS];
+	size_t n = 0;
+
+	while (n < 2 * TOUCHERS &&
+	       run->who->read(run->fd, &messages[n], sizeof(messages[n])) > 0)
+		n++;
+	qsort(messages, n, sizeof(messages[0]), compare_messages);
+	for (size_t i = 0; i < n; i++)
+		say(run, "message: flags %llx at %lld\n",
+		    (unsigned long long)messages[i].arg.pagefault.flags,
+		    (long long)(messages[i].arg.pagefault.address -
+				(uintptr_t)run->area));
+}
+
+/* Who is done, after each step. */
+static void settle(struct run *run)
+{
+	for (unsigned i = 0; i < TOUCHERS; i++) {
+		if (!is_busy[i] || !do_settle(&touchers[i]))
+			continue;
+		is_busy[i] = false;
+		say(run, "%u: ", i);
+		do_finish(&touchers[i], run);
+	}
+}
+
+static void play_threads(struct run *run, const struct step *steps, unsigned n)
+{
+	do_api(run, steps[0].features % 2 ? UFFD_FEATURE_WP_UNPOPULATED : 0);
+	for (unsigned i = 0; i < n; i++) {
+		if (steps[i].kind == START)
+			do_thread(run, steps[i].mode % TOUCHERS, steps[i].page,
+				  steps[i].mode % 2);
+		else if (steps[i].kind == MESSAGES)
+			do_messages(run);
+		else
+			do_step(run, &steps[i]);
+		settle(run);
+	}
+	do_messages(run);
+	do_marks(run);
+	say(run, "close: %d\n", run->who->close(run->fd));
+	run->fd = -1;
+	for (unsigned i = 0; i < TOUCHERS; i++)
+		if (is_busy[i])
+			do_finish(&touchers[i], run);
+	memset(is_busy, 0, sizeof(is_busy));
+	for (int page = 0; page < PAGES; page++)
+		do_touch(run, page, false);
+	run_end(run);
+}
+
+static void (*player)(struct run *run, const struct step *steps, unsigned n);
+
 static bool same(enum memory memory, const struct step *steps, unsigned n)
 {
 	if (!run_start(&by_kernel, &kernel, memory, O_NONBLOCK))
 		SKIP("the kernel's userfaultfd, to compare with");
-	play(&by_kernel, steps, n);
+	player(&by_kernel, steps, n);
 	if (!run_start(&by_mfill, &mfill, memory, O_NONBLOCK))
 		SKIP("/proc");
-	play(&by_mfill, steps, n);
+	player(&by_mfill, steps, n);
 	return strcmp(by_kernel.log, by_mfill.log) == 0;
 }
 
@@ -171,15 +273,15 @@ static unsigned minimise(enum memory memory, struct step *steps, unsigned n)
 	return n;
 }
 
-static void make_sequence(struct mf_random *random, bool minor,
+static void make_sequence(struct mf_random *random, const struct rules *rules,
 			  struct step *steps, unsigned n)
 {
 	unsigned features = (unsigned)mf_random_below(random, 3);
 	unsigned wp = mf_random_below(random, 3) ? UFFDIO_REGISTER_MODE_WP : 0;
 
 	for (unsigned i = 0; i < n; i++)
-		steps[i] = random_step(random, minor);
-	if (minor)
+		steps[i] = random_step(random, rules);
+	if (rules->minor)
 		steps[0] = (struct step){ REGISTER, 0, PAGES, 4 + n % 4, 0 };
 	for (unsigned i = 0; i < n; i++) {
 		steps[i].features = features;
@@ -189,18 +291,22 @@ static void make_sequence(struct mf_random *random, bool minor,
 	}
 }
 
-static void compare(unsigned long sequences)
+static void compare(unsigned long sequences, bool threads)
 {
 	struct mf_random random = { mf_test_seed() };
 	struct step steps[STEPS];
 
+	player = threads ? play_threads : play;
 	for (unsigned long i = 0; i < sequences; i++) {
 		enum memory memory = (enum memory)mf_random_below(&random,
 								  MEMORIES);
 		unsigned n = 1 + (unsigned)mf_random_below(&random, STEPS);
-		bool minor = memory != ANON && mf_random_below(&random, 2);
+		const struct rules rules = {
+			.minor = memory != ANON && mf_random_below(&random, 2),
+			.threads = threads,
+		};
 
-		make_sequence(&random, minor, steps, n);
+		make_sequence(&random, &rules, steps, n);
 		if (same(memory, steps, n))
 			continue;
 		n = minimise(memory, steps, n);
@@ -221,11 +327,23 @@ static unsigned long sequences(void)
 
 TEST_WITHIN(random_sequences_are_as_the_kernel_s, 250)
 {
-	compare(sequences() / 2);
+	compare(sequences() / 2, false);
 }
 
 TEST_WITHIN(on_an_old_kernel_they_are_as_this_kernel_s, 250)
 {
 	force_old_kernel();
-	compare(sequences() / 2);
+	compare(sequences() / 2, false);
+}
+
+/* These take ten times as long. */
+TEST_WITHIN(with_threads_they_are_as_the_kernel_s, 250)
+{
+	compare(sequences() / 10, true);
+}
+
+TEST_WITHIN(with_threads_on_an_old_kernel_they_are_as_this_kernel_s, 250)
+{
+	force_old_kernel();
+	compare(sequences() / 10, true);
 }
