@@ -8,7 +8,7 @@ DESTDIR ?=
 
 NINJA = ninja --quiet -C
 
-.PHONY: all check check-uffd check-no-uffd check-asan check-tsan check-clang check-debug check-aarch64 \
+.PHONY: all check check-conform check-uffd check-no-uffd check-asan check-tsan check-clang check-debug check-aarch64 \
 	check-32 check-stress check-fuzz check-mutations check-model \
 	check-model-deep \
 	check-sched check-sched-deep sched explorer compare-doctor check-kernel-uffd \
@@ -76,6 +76,13 @@ check-stress:
 	@$(NINJA) build
 	@MF_STRESS_FAULTS=1000000 tools/run-tests build stress
 
+# A hundred thousand random sequences on the kernel's userfaultfd and on ours.
+check-conform:
+	@tools/install-deps build check
+	@tools/setup build -Dtests=true
+	@$(NINJA) build
+	@MF_TEST_SEQUENCES=100000 tools/run-tests build conform
+
 # Looks for inputs that break a parser, FUZZ_SECONDS for each.
 FUZZ_SECONDS ?= 20
 check-fuzz:
@@ -130,7 +137,7 @@ check-kernel-uffd:
 	@$(NINJA) build
 	@tools/check-kernel-uffd build
 
-check-all: check check-uffd check-no-uffd check-stress check-fuzz \
+check-all: check check-uffd check-no-uffd check-stress check-conform check-fuzz \
 	check-clang check-asan check-tsan check-aarch64 check-32 check-model-deep \
 	check-mutations check-sched-deep check-kernel-uffd
 

@@ -185,9 +185,13 @@ bool run_start(struct run *run, const struct implementation *who,
 	if (run->fd < 0)
 		return false;
 	run->area = map_area(run);
-	run->bytes = mmap(NULL, PAGES * run->page, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ck_assert_ptr_ne(run->bytes, MAP_FAILED);
+	/* Room around these, too: what is beyond is not to be moved. */
+	run->bytes = (char *)mmap(NULL, (PAGES + 2) * run->page, PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) +
+		     run->page;
+	ck_assert_int_eq(
+		mprotect(run->bytes, PAGES * run->page, PROT_READ | PROT_WRITE),
+		0);
 	for (int i = 0; i < PAGES; i++)
 		memset(run->bytes + (size_t)i * run->page, i + 1, run->page);
 	return true;
@@ -200,7 +204,7 @@ void run_end(struct run *run)
 	if (run->fd >= 0)
 		ck_assert_int_eq(run->who->close(run->fd), 0);
 	munmap(run->area - run->page, size + 2 * run->page);
-	munmap(run->bytes, size);
+	munmap(run->bytes - run->page, size + 2 * run->page);
 	if (run->other)
 		munmap(run->other, size);
 }

@@ -113,6 +113,20 @@ static void marks_of_a_mode(struct run *run)
 	do_marks(run);
 }
 
+static void who_unregister_wakes(struct run *run)
+{
+	struct toucher t;
+
+	do_api(run, 0);
+	do_register(run, 0, 8, UFFDIO_REGISTER_MODE_MINOR);
+	do_other(run, 1, true);
+	do_start(&t, run, 1, false);
+	do_unregister(run, 0, 8);
+	say(run, "awake: %d\n", do_settle(&t));
+	do_wake(run, 0, 8);
+	do_finish(&t, run);
+}
+
 /* The kernel does not join the second to the first: both have pages. */
 static void ranges_one_by_one(struct run *run)
 {
@@ -149,6 +163,7 @@ static const struct {
 	{ "ranges registered one by one", ranges_one_by_one, ANON, false },
 	{ "pages the kernel maps in passing", pages_in_passing, MEMFD, false },
 	{ "marks of a mode that is gone", marks_of_a_mode, SHARED, false },
+	{ "who unregister wakes", who_unregister_wakes, SHARED, false },
 };
 
 static struct run by_kernel, by_mfill;
