@@ -30,6 +30,8 @@
 static uint32_t ready_epoch;
 /* The process that fork() made and not a raw clone(), and the other kind. */
 static uint32_t forked_epoch, raw_epoch;
+/* The process in which shared views are where they were; or never were. */
+static uint32_t placed_epoch;
 /* fork() calls under way. mf_uffd_lock() */
 static unsigned n_forking;
 
@@ -98,7 +100,7 @@ static int revive_region(const struct mf_region *region, bool raw)
 	if (view->shared)
 		r = map_back(region);
 	/* After fork() it is there already: take_places() did it. */
-	if (r == -EEXIST && !raw)
+	if (r == -EEXIST && placed_epoch == mf_fork_generation())
 		r = 0;
 	if (r < 0)
 		return r;
@@ -195,13 +197,18 @@ static void after_fork(void)
 /* Before anything else is mapped, such as the stack of a thread. */
 static void take_places(struct mf_mm *mm, struct mf_slot *me)
 {
+	int r = 0;
+
 	mf_mm_read_lock(mm, me);
-	for (size_t i = 0; mm->table && i < mm->table->n; i++) {
+	for (size_t i = 0; mm->table && i < mm->table->n && r == 0; i++) {
 		const struct mf_region *region = mm->table->regions[i];
 
 		if (mf_uffd_is_ours(region) && region->view->shared)
-			(void)map_back(region); /* or revive() does */
+			r = map_back(region);
 	}
+	/* Else it is tried again later, but not over anything. */
+	if (r == 0)
+		placed_epoch = mf_fork_generation();
 	mf_mm_read_unlock(mm, me);
 }
 

@@ -403,27 +403,30 @@ static void end_serving(struct reader *self, uint64_t took_ns)
 		mf_uffd_handed_over();
 }
 
-/* Under the lock: whether each thread that fills waits for one of us. */
-static bool all_stuck(void)
+/*
+ * Under the lock: each thread that fills waits for something that only one of
+ * us could do, and one at least for this waiter.
+ */
+static bool all_stuck(const struct mf_slot *waiter)
 {
-	for (int i = 0; i < READERS_MAX; i++)
-		if (readers.serving[i] && !mf_wait_is_stuck(readers.serving[i]))
-			return false;
-	return true;
-}
+	bool for_it = false;
 
-static bool fills_for_us(const struct mf_slot *slot)
-{
-	for (int i = 0; i < READERS_MAX; i++)
-		if (slot && readers.serving[i] == slot)
-			return true;
-	return false;
+	for (int i = 0; i < READERS_MAX; i++) {
+		struct mf_slot *end;
+
+		if (!readers.serving[i])
+			continue;
+		end = mf_wait_end(readers.serving[i]);
+		if (!end)
+			return false;
+		for_it |= end == waiter;
+	}
+	return waiter && for_it;
 }
 
 /*
  * Under the lock: no thread can be spared for a fault, so it waits until there
- * is one. But of faults that threads of ours wait for, when all of them do, one
- * is refused: true.
+ * is one. But when all of them wait for faults, one of these is refused: true.
  */
 static bool put_off(const struct reader *self, struct parked *fault)
 {
@@ -432,7 +435,7 @@ static bool put_off(const struct reader *self, struct parked *fault)
 
 	if (waiter)
 		mf_wait_publish(waiter, MF_WAIT_QUEUED);
-	if (fills_for_us(waiter) && all_stuck()) {
+	if (all_stuck(waiter)) {
 		mf_wait_stand_down(waiter, MF_WAIT_QUEUED);
 		return true;
 	}

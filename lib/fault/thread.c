@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 #include "base/sys.h"
 #include "base/syscall.h"
+#include "fault/cycle.h"
 #include "fault/fault.h"
 #include "fault/wait.h"
 
@@ -26,7 +27,9 @@
 #define WORKERS_WANTED 4
 #define WORKERS_MAX    64
 #define PREFETCH_MAX   64
-#define AHEAD_MAX      (UINT64_C(4) << 20)
+/* How long all may wait before somebody asks whether it is for ever. */
+#define PATIENCE_NS UINT64_C(20000000)
+#define AHEAD_MAX   (UINT64_C(4) << 20)
 
 struct request {
 	struct request *next;
@@ -35,8 +38,11 @@ struct request {
 	uint64_t generation;
 	uint32_t unit;
 	int result;
-	uint32_t done; /* futex */
+	uint32_t done; /* futex; enum */
 };
+
+/* LOOK: all workers wait, so see whether it is for ever. */
+enum { PENDING, DONE, LOOK };
 
 struct prefetch {
 	struct mf_region *region; /* a reference; NULL: free */
@@ -53,8 +59,9 @@ static struct {
 	unsigned n_prefetches;			  /* mutex */
 	unsigned n_workers;			  /* mutex */
 	unsigned n_idle;			  /* mutex; waiting for work */
-	unsigned n_waiting; /* mutex; waiting for a page */
-	uint32_t work;	    /* futex; counts requests */
+	unsigned n_waiting;		      /* mutex; waiting for a page */
+	struct mf_slot *waiting[WORKERS_MAX]; /* mutex; these */
+	uint32_t work;			      /* futex; counts requests */
 } pool;
 
 static __thread bool is_worker;
@@ -75,6 +82,8 @@ static void pool_lock(void)
 		pool.prefetches[i].region = NULL;
 	pool.n_prefetches = 0;
 	pool.n_workers = pool.n_idle = pool.n_waiting = 0;
+	for (int i = 0; i < WORKERS_MAX; i++)
+		pool.waiting[i] = NULL;
 }
 
 static void pool_unlock(void)
@@ -220,7 +229,7 @@ static void serve_request(struct mf_slot *me, struct request *request)
 	 * From the store on, the waiter may return and its frame be gone, so
 	 * the wake-up is for an address that may be anything: that is allowed.
 	 */
-	mf_store_seq_cst(&request->done, 1);
+	mf_store_seq_cst(&request->done, DONE);
 	mf_futex_wake(&request->done, 1, MF_FUTEX_LOCAL);
 }
 
@@ -278,13 +287,87 @@ static void *worker_main(void *arg)
 	return arg;
 }
 
-/* Wait for the worker; it looks for rings, this thread only sleeps. */
-static int await(struct mf_slot *me, struct request *request)
+/* Under the lock: no worker can take a request, and none can be made. */
+static bool all_wait(void)
 {
-	while (!mf_load_seq_cst(&request->done))
-		(void)mf_futex_wait(&request->done, 0, 0, MF_FUTEX_LOCAL);
+	return pool.n_waiting > 0 && pool.n_waiting == pool.n_workers;
+}
+
+/*
+ * Under the lock: each worker waits for something that only a worker could do,
+ * and one at least for this thread.
+ */
+static bool all_stuck(const struct mf_slot *me)
+{
+	bool for_me = false;
+
+	for (int i = 0; i < WORKERS_MAX; i++) {
+		struct mf_slot *end;
+
+		if (!pool.waiting[i])
+			continue;
+		end = mf_wait_end(pool.waiting[i]);
+		if (!end)
+			return false;
+		for_me |= end == me;
+	}
+	return for_me && all_wait();
+}
+
+/* Under the lock: false: a worker has it. */
+static bool take_back(struct request *request)
+{
+	struct request **at = &pool.first;
+
+	while (*at && *at != request)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = request->next;
+	if (!*at)
+		pool.tail = at;
+	return true;
+}
+
+/* All workers have been waiting for a while: for ever? */
+static bool refuse(struct request *request)
+{
+	bool refused;
+
+	pool_lock();
+	refused = all_stuck(request->waiter) && take_back(request);
+	pool_unlock();
+	if (refused)
+		mf_cycle_tell_stuck(request->waiter, WORKERS_MAX);
+	return refused;
+}
+
+/*
+ * Wait for the worker. It looks for rings, and this thread only sleeps; but
+ * when all workers wait there is none who could, and who waits last says so.
+ */
+static int await(struct mf_slot *me, struct request *request, bool alone)
+{
+	int result = 0;
+
+	while (result == 0) {
+		uint32_t word = mf_load_seq_cst(&request->done);
+		int r;
+
+		if (word == DONE)
+			break;
+		if (word == LOOK) {
+			alone = true;
+			(void)mf_cas(&request->done, &word, PENDING);
+			continue;
+		}
+		r = mf_futex_wait(&request->done, PENDING,
+				  alone ? PATIENCE_NS : 0, MF_FUTEX_LOCAL);
+		if (r == -ETIMEDOUT && refuse(request))
+			result = -EDEADLK;
+	}
 	mf_wait_clear(me);
-	return request->result;
+	return result ? result : request->result;
 }
 
 int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
@@ -296,6 +379,7 @@ int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
 		.generation = generation,
 		.unit = unit,
 	};
+	bool alone;
 
 	mf_might_fault("a wait for a handler thread");
 	mf_add_relaxed(&region->view->store->header->waits, 1);
@@ -308,9 +392,10 @@ int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
 	}
 	*pool.tail = &request;
 	pool.tail = &request.next;
+	alone = all_wait();
 	pool_unlock();
 	announce_work();
-	return await(me, &request);
+	return await(me, &request, alone);
 }
 
 int mf_pool_prefetch(struct mf_region *region, uint64_t generation,
@@ -372,15 +457,35 @@ void mf_pool_readahead(struct mf_region *region, uint64_t generation,
 		mf_store_relaxed(&view->ahead_to, last);
 }
 
-/* A worker that sleeps serves nobody: another takes its place meanwhile. */
+/* Under the lock: one entry that holds what becomes to. */
+static void mark_waiting(const struct mf_slot *what, struct mf_slot *to)
+{
+	for (int i = 0; i < WORKERS_MAX; i++)
+		if (pool.waiting[i] == what) {
+			pool.waiting[i] = to;
+			return;
+		}
+}
+
+/*
+ * A worker that sleeps serves nobody: another takes its place meanwhile. When
+ * there can be no other, those who wait for a worker must look for themselves.
+ */
 void mf_pool_will_wait(void)
 {
 	if (!is_worker)
 		return;
 	pool_lock();
 	pool.n_waiting++;
+	mark_waiting(NULL, mf_slot_self());
 	pool_unlock();
 	(void)add_worker_if_wanted();
+	pool_lock();
+	for (struct request *at = pool.first; at && all_wait(); at = at->next) {
+		mf_store_seq_cst(&at->done, LOOK); /* nobody has taken it */
+		mf_futex_wake(&at->done, 1, MF_FUTEX_LOCAL);
+	}
+	pool_unlock();
 }
 
 void mf_pool_waited(void)
@@ -389,5 +494,6 @@ void mf_pool_waited(void)
 		return;
 	pool_lock();
 	pool.n_waiting--;
+	mark_waiting(mf_slot_self(), NULL);
 	pool_unlock();
 }

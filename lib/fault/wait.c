@@ -200,21 +200,21 @@ int mf_wait_stand_in(struct mf_store *store, uint32_t unit, uint32_t word,
 	return -EDEADLK;
 }
 
-bool mf_wait_is_stuck(struct mf_slot *slot)
+struct mf_slot *mf_wait_end(struct mf_slot *slot)
 {
 	for (unsigned n = 0; n < MF_SLOTS; n++) {
 		uint64_t page = mf_load_seq_cst(&slot->waits);
 		struct mf_slot *owner = mf_wait_owner(slot);
 
 		if (!page)
-			return false;
+			return NULL;
 		if (!owner)
-			return true;
+			return slot;
 		if (!concerns(owner, page))
-			return false;
+			return NULL;
 		slot = owner;
 	}
-	return false; /* a ring, and its members see to it */
+	return NULL; /* a ring, and its members see to it */
 }
 
 void mf_wait_stand_down(struct mf_slot *waiter, uint64_t page)

@@ -41,11 +41,12 @@ int mf_wait_stand_in(struct mf_store *store, uint32_t unit, uint32_t word,
 /* A page that some fault is about, which nobody has begun with. */
 #define MF_WAIT_QUEUED UINT64_MAX
 /*
- * Whether the thread waits for something that nobody has begun with, perhaps
- * through others. Any answer may be out of date; so ask about threads that
+ * Who waits for something that nobody has begun with, and this thread for him,
+ * perhaps through others, or is him. NULL: it waits for nothing, or for what
+ * somebody does. Any answer may be out of date; so ask about threads that
  * cannot go on.
  */
-bool mf_wait_is_stuck(struct mf_slot *slot);
+struct mf_slot *mf_wait_end(struct mf_slot *slot);
 /* That thread waits for the page no longer. */
 void mf_wait_stand_down(struct mf_slot *waiter, uint64_t page);
 
