@@ -5,7 +5,7 @@
  * Promise: as in change.h.
  * Context: as in change.h.
  *
- * What a call drops is hidden first and dropped then: the other way round a
+ * What a call drops nobody gets at from before it goes until it is hidden: a
  * thread could see the zeros between the two. What it moves or maps over
  * nobody can see between, because a fault there waits for the lock.
  */
@@ -211,7 +211,10 @@ static bool is_announced(const struct mf_range *range, int advice)
 	return range->mode & UFFDIO_REGISTER_MODE_MINOR;
 }
 
-/* Under the page lock: what is known of the pages, when they are gone. */
+/*
+ * Under the page lock: what is known of the pages, when they are gone. Poison
+ * becomes a page that is hidden: a touch finds out what for.
+ */
 static int set_dropped(struct mf_range *range, uintptr_t start, size_t len)
 {
 	uint8_t gone = MF_STATE_INSTALLED | MF_STATE_POISON;
@@ -225,33 +228,48 @@ static int set_dropped(struct mf_range *range, uintptr_t start, size_t len)
 	return mf_hide_open(range, start, len);
 }
 
-/* Poison is an error that somebody dropped: nothing hides the page then. */
-static int show_poison(struct mf_range *range, uintptr_t start, size_t len)
+/*
+ * Under the page lock. The kernel may refuse (a sealed file, locked memory), so
+ * nothing is hidden for good before it has done it, and nobody gets at a page
+ * from before that on.
+ */
+static int drop_closed(struct mf_range *range, uintptr_t start, size_t len,
+		       int advice)
 {
-	size_t page = whole_pages(1);
-	int r = 0;
+	bool hides = is_announced(range, advice);
+	int r = mf_hide_close(range, start, len), back;
 
-	for (uintptr_t at = start; at < start + len && r == 0; at += page)
-		if (*mf_range_state(range, at) & MF_STATE_POISON)
-			r = mf_hide_show(range, at, page, 0);
-	return r;
+	if (r == 0)
+		r = mf_sys.madvise((void *)start, len, advice);
+	if (r == 0 && hides)
+		r = mf_hide(range, start, len);
+	back = r == 0 ? set_dropped(range, start, len)
+		      : mf_hide_open(range, start, len);
+	return r < 0 ? r : back;
+}
+
+/* A marker in the place of a private page drops it. */
+static int drop_by_marker(struct mf_range *range, uintptr_t start, size_t len)
+{
+	int r = mf_hide(range, start, len);
+
+	return r < 0 ? r : set_dropped(range, start, len);
 }
 
 static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
 		      int advice)
 {
-	bool hides = is_announced(range, advice);
 	int r;
 
 	/* Nobody knows when such pages are freed; never, here. */
 	if (advice == MADV_FREE && !range->shared)
 		return 0;
 	mf_range_lock_pages();
-	r = hides ? mf_hide(range, start, len) : show_poison(range, start, len);
-	if (r == 0)
-		r = mf_sys.madvise((void *)start, len, advice);
-	if (r == 0)
-		r = set_dropped(range, start, len);
+	if (!range->shared && range->hider->install &&
+	    advice == MADV_DONTNEED && is_announced(range, advice))
+		r = drop_by_marker(range, start, len);
+	else
+		r = drop_closed(range, start, len, advice);
 	mf_range_unlock_pages();
 	return r;
 }

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "base/sys.h"
 #include "mm/uaccess.h"
 #include "uffd/proc.h"
@@ -112,10 +113,41 @@ static int protect(struct mf_range *range, uintptr_t start, uintptr_t end,
 	return r;
 }
 
+/*
+ * What is closed right now, for a child that is forked in the middle of it:
+ * nobody else tells whether the program has mapped something else there since.
+ * A page that moves has another one that is closed, too.
+ */
+static struct {
+	uintptr_t start;
+	size_t len;
+	bool half; /* bytes are being put there */
+} closed[2];	   /* page lock, or write lock */
+
 int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len)
 {
+	int at = closed[0].len ? 1 : 0;
+
 	(void)range;
+	closed[at].half = false;
+	closed[at].start = start;
+	mf_barrier();
+	closed[at].len = len;
 	return mf_sys.mprotect((void *)start, len, PROT_NONE);
+}
+
+void mf_hide_fill(uintptr_t start, bool half)
+{
+	for (int i = 0; i < 2; i++)
+		if (start - closed[i].start < closed[i].len)
+			closed[i].half = half;
+}
+
+static void forget_closed(uintptr_t start, size_t len)
+{
+	for (int i = 0; i < 2; i++)
+		if (closed[i].start - start < len)
+			closed[i].len = 0;
 }
 
 /* As few calls, and so mappings, as the states allow. */
@@ -135,7 +167,10 @@ int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len)
 		}
 		prot = next;
 	}
-	return r < 0 ? r : protect(range, run, end, prot);
+	if (r == 0)
+		r = protect(range, run, end, prot);
+	forget_closed(start, len);
+	return r;
 }
 
 /* Hide and show */
@@ -192,33 +227,39 @@ int mf_hide_show(struct mf_range *range, uintptr_t start, size_t len,
 	return r;
 }
 
-/* Half of a page may be there: private ones are filled in place. */
-static int hide_again(struct mf_range *range, uintptr_t start, size_t len)
+/* A page of which half is there goes; one that was hidden is again. */
+static int repair(struct mf_range *range, uintptr_t start, size_t len,
+		  bool half)
 {
-	if (!range->shared)
-		(void)mf_sys.madvise((void *)start, len, MADV_DONTNEED);
-	return mf_hide(range, start, len);
+	const uint8_t kinds = MF_STATE_HIDDEN | MF_STATE_POISON;
+	int r = 0;
+
+	for (uintptr_t at = start; at < start + len && r == 0;
+	     at += page_size()) {
+		bool hidden = (*mf_range_state(range, at) & kinds) ==
+			      MF_STATE_HIDDEN;
+
+		if (!range->shared && (hidden || half))
+			r = mf_sys.madvise((void *)at, page_size(),
+					   MADV_DONTNEED);
+		if (r == 0 && hidden)
+			r = mf_hide(range, at, page_size());
+	}
+	return r < 0 ? r : mf_hide_open(range, start, len);
 }
 
 int mf_hide_repair(struct mf_range *range)
 {
-	uintptr_t run = 0, end = range->start + range->len;
 	int r = 0;
 
-	for (uintptr_t at = range->start; at <= end && r == 0;
-	     at += page_size()) {
-		const uint8_t kinds = MF_STATE_HIDDEN | MF_STATE_POISON;
-		bool hidden = at < end && (*mf_range_state(range, at) &
-					   kinds) == MF_STATE_HIDDEN;
-
-		if (hidden && !run)
-			run = at;
-		if (hidden || !run)
+	for (int i = 0; i < 2; i++) {
+		if (!closed[i].len ||
+		    closed[i].start - range->start >= range->len)
 			continue;
-		r = hide_again(range, run, at - run);
-		run = 0;
+		r = repair(range, closed[i].start, closed[i].len,
+			   closed[i].half);
 	}
-	return r < 0 ? r : mf_hide_open(range, range->start, range->len);
+	return r;
 }
 
 bool mf_hide_is_gone(const struct mf_range *range, uintptr_t addr)

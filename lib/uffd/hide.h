@@ -40,6 +40,8 @@ int mf_hide_show(struct mf_range *range, uintptr_t start, size_t len,
 		 uint8_t state);
 /* Nobody gets at any of it, hidden or not, until it is opened. */
 int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len);
+/* Bytes are being put into a closed private page, or are there now. */
+void mf_hide_fill(uintptr_t start, bool half);
 /* To all pages the access that their state allows. */
 int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len);
 /* Take a marker away from closed pages, which become missing and not hidden. */

@@ -75,17 +75,18 @@ int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 		  uint8_t state)
 {
 	bool marked = is_hidden(range, addr) && range->hider->install;
-	int r = marked ? mf_hide_unmark(range, addr, page_size()) : 0;
+	int r;
 
+	mf_hide_fill(addr, true);
+	r = marked ? mf_hide_unmark(range, addr, page_size()) : 0;
 	if (r == 0)
 		r = mf_proc_write(addr, bytes, page_size());
-	if (r < 0) {
-		if (marked)
-			(void)mf_hide(range, addr, page_size());
-		return r;
-	}
-	*mf_range_state(range, addr) = state;
-	return 0;
+	if (r == 0)
+		*mf_range_state(range, addr) = state;
+	else if (marked)
+		(void)mf_hide(range, addr, page_size());
+	mf_hide_fill(addr, false);
+	return r;
 }
 
 /* The page is closed or hidden; and is when that fails. */
@@ -108,7 +109,7 @@ static bool needs_closing(const struct mf_range *range, uintptr_t addr)
 {
 	if (!is_hidden(range, addr))
 		return true;
-	return !range->shared && range->hider->install;
+	return !range->shared;
 }
 
 static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
@@ -162,9 +163,9 @@ static size_t count_alike(const struct mf_range *range, uintptr_t addr,
 static int put_private_run(struct mf_range *range, uintptr_t addr,
 			   const void *bytes, size_t len, uint8_t state)
 {
-	bool marked = range->hider->install;
-	int r = marked ? mf_hide_close(range, addr, len) : 0, back;
+	int r = mf_hide_close(range, addr, len), back;
 
+	mf_hide_fill(addr, true);
 	if (r == 0)
 		r = mf_hide_unmark(range, addr, len);
 	if (r == 0)
@@ -173,6 +174,7 @@ static int put_private_run(struct mf_range *range, uintptr_t addr,
 		memset(mf_range_state(range, addr), state, len / page_size());
 	else
 		(void)mf_hide(range, addr, len);
+	mf_hide_fill(addr, false);
 	back = mf_hide_open(range, addr, len);
 	if (r == 0)
 		r = back;

@@ -597,6 +597,21 @@ void mf_ranges_thaw(void)
 	mf_signals_restore();
 }
 
+static bool has_mode_wp(const struct mf_range *range)
+{
+	return range->mode & UFFDIO_REGISTER_MODE_WP;
+}
+
+/*
+ * What the kernel has in the place of a page it copies only where a child's
+ * page cannot be found again.
+ */
+static void forget_poison(struct mf_range *range)
+{
+	for (size_t i = 0; i < range->len / page_size(); i++)
+		range->state[i] &= (uint8_t)~MF_STATE_POISON;
+}
+
 void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
 {
 	(void)mf_proc_open();
@@ -610,6 +625,8 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
 		range->epoch = mf_fork_generation();
 		range->generation = ++generation;
 		(void)mf_hide_repair(range);
+		if (range->shared && !(range->owner && has_mode_wp(range)))
+			forget_poison(range);
 		if (!range->owner)
 			remove_range(range);
 	}

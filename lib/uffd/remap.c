@@ -134,6 +134,13 @@ static bool hears_of_it(const struct remap *remap, uint32_t owner)
 	return false;
 }
 
+static void open_again(struct mf_range *range)
+{
+	mf_range_lock_pages();
+	(void)mf_hide_open(range, range->start, range->len);
+	mf_range_unlock_pages();
+}
+
 /* It has moved: its range follows, or is registered no more. */
 static void follow(const struct remap *remap)
 {
@@ -142,6 +149,8 @@ static void follow(const struct remap *remap)
 
 	while ((range = mf_range_next(remap->from, len))) {
 		mf_range_move(range, remap->to + (range->start - remap->from));
+		if (remap->closed)
+			open_again(range);
 		if (!hears_of_it(remap, range->owner))
 			mf_range_end(range);
 	}
@@ -158,7 +167,7 @@ static void settle(struct remap *remap)
 		forget(remap->to, remap->new_len);
 		follow(remap);
 	}
-	if (remap->closed)
+	if (remap->closed && remap->to == remap->from)
 		for_each(remap->to, len, mf_hide_open);
 	if (remap->new_len > remap->old_len)
 		mf_range_grow(remap->to, remap->old_len, remap->new_len);
@@ -169,7 +178,7 @@ static void tell(const struct remap *remap)
 	size_t len = moved_len(remap);
 	const struct uffd_msg message = {
 		.event = UFFD_EVENT_REMAP,
-		.arg.remap = { remap->from, remap->to, remap->old_len },
+		.arg.remap = { remap->from, remap->to, len },
 	};
 
 	mf_queue_wake(0, remap->from, remap->old_len);

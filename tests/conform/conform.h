@@ -107,5 +107,6 @@ struct conform_case {
 #name, name \
 	}
 extern const struct conform_case protect_cases[], move_cases[];
+extern const struct conform_case change_cases[];
 
 #endif
