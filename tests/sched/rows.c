@@ -22,7 +22,7 @@ const struct mfx_scenario *mfx_find_scenario(const char *name)
 {
 	static const struct mfx_scenario *const all[] = {
 		mfx_copy_scenarios, mfx_page_scenarios,	 mfx_wait_scenarios,
-		mfx_lock_scenarios, mfx_queue_scenarios,
+		mfx_lock_scenarios, mfx_queue_scenarios, mfx_range_scenarios,
 	};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -159,6 +159,8 @@ static void add_all(void)
 		add(s, MFX_PHASE, MFX_REAL, false);
 		rows[n_rows - 1].quick = true;
 	}
+	for (const struct mfx_scenario *s = mfx_range_scenarios; s->name; s++)
+		add_policies(s, MFX_REAL);
 	/* The lock alone, as each of what it can be. */
 	for (const struct mfx_scenario *s = mfx_lock_scenarios; s->name; s++) {
 		add(s, MFX_PHASE, MFX_REAL, true);
@@ -169,6 +171,8 @@ static void add_all(void)
 	for (const struct mfx_scenario *s = mfx_copy_scenarios; s->name; s++)
 		add(s, MFX_PHASE, MFX_REAL, true);
 	for (const struct mfx_scenario *s = mfx_page_scenarios; s->name; s++)
+		add(s, MFX_PHASE, MFX_REAL, true);
+	for (const struct mfx_scenario *s = mfx_range_scenarios; s->name; s++)
 		add(s, MFX_PHASE, MFX_REAL, true);
 	add(mfx_find_scenario("seed"), MFX_PHASE, MFX_NAIVE, true);
 	rows[n_rows - 1].expected = MFX_DEADLOCK;
@@ -401,7 +405,8 @@ void mfx_agree(const struct mfx_row *row, double seconds,
 /* What mfill exists for gets the time it needs to be seen as a whole. */
 static double importance(const struct mfx_row *row)
 {
-	if (row->real_lock || strcmp(row->scenario->name, "seed") != 0)
+	if (row->real_lock || (strcmp(row->scenario->name, "seed") != 0 &&
+			       strcmp(row->scenario->name, "uffd-seed") != 0))
 		return 1;
 	return 12;
 }

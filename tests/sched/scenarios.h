@@ -13,6 +13,7 @@ extern const struct mfx_scenario mfx_page_scenarios[];
 extern const struct mfx_scenario mfx_wait_scenarios[];
 extern const struct mfx_scenario mfx_lock_scenarios[];
 extern const struct mfx_scenario mfx_queue_scenarios[];
+extern const struct mfx_scenario mfx_range_scenarios[];
 
 /* NULL: none is called so. */
 const struct mfx_scenario *mfx_find_scenario(const char *name);
