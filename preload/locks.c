@@ -103,6 +103,12 @@ void pl_check_start(int fd)
 	checking = true;
 }
 
+__attribute__((destructor)) static void at_end(void)
+{
+	if (checking)
+		mf_check_end();
+}
+
 /* For the libmfill.so that the program may have. */
 PL_EXPORT const struct mf_check_ops *mfill_check_ops(int version)
 {

@@ -62,6 +62,12 @@ int mf_check_start(struct mf_check_table *table,
 	return 0;
 }
 
+void mf_check_end(void)
+{
+	if (self.me && self.generation == mf_fork_generation())
+		on_thread_end(self.me);
+}
+
 static bool is_gone(uint64_t who)
 {
 	return call(SYS_tgkill, (long)(who >> 32), (long)(uint32_t)who, 0) ==

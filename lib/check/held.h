@@ -21,6 +21,9 @@
 int mf_check_start(struct mf_check_table *table,
 		   mf_check_backtrace_fn *backtrace);
 
+/* This process ends: what it was is not of interest any more. */
+void mf_check_end(void);
+
 /*
  * About to take the lock, in the code at pc: an edge from all that is held.
  * Not before a try, or a wait with a time-out: these do not wait for ever.

@@ -43,6 +43,22 @@ TEST(a_thread_that_ended_gives_its_row_back)
 		ck_assert_uint_eq(table->thread[i].who, 0);
 }
 
+TEST(a_process_that_ends_gives_its_row_back)
+{
+	pid_t child;
+
+	begin_trace(0);
+	child = mf_test_fork();
+	if (child == 0) {
+		do_step('w', 'A');
+		mf_check_end();
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	for (unsigned i = 0; i < MF_CHECK_THREADS; i++)
+		ck_assert_uint_eq(table->thread[i].who, 0);
+}
+
 TEST(rows_of_killed_processes_are_used_again)
 {
 	pid_t child;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check/held.h"
+#include "check/place.h"
 #include "check/rings.h"
 #include "harness/harness.h"
 
