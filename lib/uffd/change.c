@@ -231,7 +231,8 @@ static int set_dropped(struct mf_range *range, uintptr_t start, size_t len)
 /*
  * Under the page lock. The kernel may refuse (a sealed file, locked memory), so
  * nothing is hidden for good before it has done it, and nobody gets at a page
- * from before that on.
+ * from before that on. A marker alone does not do: the kernel drops the page
+ * first and looks again, and a thread may have zeros there by then.
  */
 static int drop_closed(struct mf_range *range, uintptr_t start, size_t len,
 		       int advice)
@@ -248,14 +249,6 @@ static int drop_closed(struct mf_range *range, uintptr_t start, size_t len,
 	return r < 0 ? r : back;
 }
 
-/* A marker in the place of a private page drops it. */
-static int drop_by_marker(struct mf_range *range, uintptr_t start, size_t len)
-{
-	int r = mf_hide(range, start, len);
-
-	return r < 0 ? r : set_dropped(range, start, len);
-}
-
 static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
 		      int advice)
 {
@@ -265,11 +258,7 @@ static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
 	if (advice == MADV_FREE && !range->shared)
 		return 0;
 	mf_range_lock_pages();
-	if (!range->shared && range->hider->install &&
-	    advice == MADV_DONTNEED && is_announced(range, advice))
-		r = drop_by_marker(range, start, len);
-	else
-		r = drop_closed(range, start, len, advice);
+	r = drop_closed(range, start, len, advice);
 	mf_range_unlock_pages();
 	return r;
 }
