@@ -23,7 +23,7 @@
 #define ROOM	 (64U << 10)
 #define ARG_MAX_ 64
 
-enum state { IDLE, ASKED, DONE };
+enum state { IDLE, ASKED, BEGUN, DONE };
 
 struct channel {
 	uint32_t busy;	/* a thread of the parent is at it; futex */
@@ -78,8 +78,10 @@ static void serve_one(const struct agent *agent, struct channel *channel)
 	/*
 	 * 1. The program's thread gets its page, ends, and this process with
 	 *    it. 2. The parent, who has no answer yet, takes the child for gone.
-	 * So the answer comes first.
+	 * So the answer comes first, where that thread waits for us; where it
+	 * does not, the parent knows that this was begun: see ask().
 	 */
+	mf_store_seq_cst(&channel->state, BEGUN);
 	mf_queue_wake_later();
 	channel->result = agent->serve(agent->owner, channel->request,
 				       channel->arg);
@@ -156,6 +158,32 @@ static void leave(struct channel *channel)
 	mf_futex_wake(&channel->busy, 1, MF_FUTEX_LOCAL);
 }
 
+/* Where the fills have how much there is to fill. */
+static uint64_t wanted_len(const struct channel *channel)
+{
+	const struct uffdio_copy *copy = (const void *)channel->arg;
+	const struct uffdio_zeropage *others = (const void *)channel->arg;
+
+	return channel->request == UFFDIO_COPY ? copy->len : others->range.len;
+}
+
+/*
+ * The child ended while it was done. The kernel would have done it: it keeps
+ * the memory until then. Nobody is left to see the difference.
+ */
+static int answer_for_the_dead(struct channel *channel)
+{
+	size_t size = _IOC_SIZE(channel->request);
+	int64_t len = (int64_t)wanted_len(channel);
+
+	if (channel->request == UFFDIO_COPY ||
+	    channel->request == UFFDIO_ZEROPAGE ||
+	    channel->request == UFFDIO_CONTINUE ||
+	    channel->request == UFFDIO_POISON)
+		memcpy(channel->arg + size - sizeof(len), &len, sizeof(len));
+	return 0;
+}
+
 /* -ESRCH: there is nobody who could do it. */
 static int ask(struct channel *channel, uint32_t owner, unsigned long request)
 {
@@ -165,12 +193,16 @@ static int ask(struct channel *channel, uint32_t owner, unsigned long request)
 		return -ESRCH;
 	channel->request = request;
 	set_state(channel, ASKED);
-	while ((state = mf_load_seq_cst(&channel->state)) == ASKED) {
+	while ((state = mf_load_seq_cst(&channel->state)) != DONE) {
 		if (mf_futex_wait(&channel->state, state, mf_slot_patience_ns,
-				  MF_FUTEX_SHARED) == -ETIMEDOUT &&
-		    !mf_slot_alive(agent - 1) &&
-		    mf_load_seq_cst(&channel->state) == ASKED)
-			return -ESRCH;
+				  MF_FUTEX_SHARED) != -ETIMEDOUT ||
+		    mf_slot_alive(agent - 1))
+			continue;
+		/* It cannot change any more. */
+		state = mf_load_seq_cst(&channel->state);
+		if (state != DONE)
+			return state == BEGUN ? answer_for_the_dead(channel)
+					      : -ESRCH;
 	}
 	mf_store_seq_cst(&channel->state, IDLE);
 	return channel->result;
