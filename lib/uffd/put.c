@@ -31,12 +31,8 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static const void *zeros(void)
-{
-	static const char page[65536] __attribute__((aligned(65536)));
-
-	return page;
-}
+/* As large as a page may be. Nobody writes to it. */
+static char zeros[65536];
 
 static uintptr_t alias_of(const struct mf_range *range, uintptr_t addr)
 {
@@ -234,7 +230,7 @@ int mf_put_zero(struct mf_range *range, uintptr_t addr, bool wp)
 
 	(void)wp;
 	mf_range_lock_pages();
-	r = range->shared ? put(range, addr, zeros(), 0)
+	r = range->shared ? put(range, addr, zeros, 0)
 			  : zero_private(range, addr);
 	mf_range_unlock_pages();
 	return r;

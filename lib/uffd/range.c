@@ -18,6 +18,7 @@
 #include "mm/mm.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
+#include "uffd/settle.h"
 
 #define RANGES_MAX 1024
 
@@ -62,9 +63,11 @@ int mf_ranges_start(void)
 
 	if (!mf_slot_self() || !mf_mm_self())
 		return -ENOMEM;
+	mf_ranges_freeze();
 	r = mf_proc_open();
 	if (r == 0)
 		mf_hide_start();
+	mf_ranges_thaw();
 	return r;
 }
 
@@ -116,111 +119,6 @@ bool mf_range_has(uintptr_t start, size_t len)
 			return false;
 	}
 	return range;
-}
-
-/* What is missing */
-
-/*
- * A page that only minor faults are announced for is hidden also while its
- * file has none: somebody may put it there.
- */
-static bool is_hidden_in(const struct mf_range *range, uint8_t state,
-			 uint64_t word, bool cached)
-{
-	uint64_t wanted = UFFDIO_REGISTER_MODE_MISSING;
-
-	if (range->shared)
-		wanted = UFFDIO_REGISTER_MODE_MINOR | (cached ? 0 : wanted);
-	if (!(state & MF_STATE_HIDDEN) &&
-	    (state & MF_STATE_INSTALLED || mf_proc_has(word)))
-		return false;
-	return range->mode & wanted;
-}
-
-/*
- * The kernel knows better than our note: the program may have mapped something
- * else there since. A marker shows as swapped out.
- */
-static uint8_t true_state(const struct mf_range *range, uint8_t state,
-			  uint64_t word)
-{
-	if (!(state & MF_STATE_HIDDEN))
-		return state;
-	if (word & MF_PROC_PRESENT)
-		return 0;
-	return range->hider->install && !mf_proc_has(word) ? 0 : state;
-}
-
-/* All of the pages go from hidden to not hidden or back. */
-static int turn(struct mf_range *range, uintptr_t start, uintptr_t end)
-{
-	int r;
-
-	if (!(*mf_range_state(range, start) & MF_STATE_HIDDEN))
-		return mf_hide(range, start, end - start);
-	r = mf_hide_unmark(range, start, end - start);
-	for (uintptr_t at = start; r == 0 && at < end; at += page_size())
-		*mf_range_state(range, at) &= (uint8_t)~MF_STATE_HIDDEN;
-	return r;
-}
-
-static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
-{
-	uint64_t words[MF_PROC_PAGES];
-	unsigned char cached[MF_PROC_PAGES] = { 0 };
-	uintptr_t run = 0, end = start + n * page_size();
-	bool run_hidden = false;
-	int r = 0;
-
-	mf_proc_pages(start, n, words);
-	if (range->shared)
-		mf_proc_cached_pages(range->alias + (start - range->start), n,
-				     cached);
-	for (uintptr_t at = start; at <= end && r == 0; at += page_size()) {
-		size_t i = (at - start) / page_size();
-		bool turns = false, hidden = false;
-
-		if (at < end) {
-			uint8_t *state = mf_range_state(range, at);
-
-			*state = true_state(range, *state, words[i]);
-			hidden = *state & MF_STATE_HIDDEN;
-			turns = !(*state & MF_STATE_POISON) &&
-				hidden != is_hidden_in(range, *state, words[i],
-						       cached[i] & 1);
-		}
-		if (run && (!turns || hidden != run_hidden)) {
-			r = turn(range, run, at);
-			run = 0;
-		}
-		if (turns && !run) {
-			run = at;
-			run_hidden = hidden;
-		}
-	}
-	return r;
-}
-
-/*
- * Hide what is to be hidden in this mode, and nothing else. Meanwhile nobody
- * gets at it: what a thread wrote to a page after we saw it missing would be
- * lost.
- */
-static int settle(struct mf_range *range, uintptr_t start, size_t len)
-{
-	uintptr_t end = start + len;
-	int r = mf_hide_close(range, start, len), back;
-
-	for (uintptr_t at = start; at < end && r == 0;) {
-		size_t n = (end - at) / page_size();
-
-		if (n > MF_PROC_PAGES)
-			n = MF_PROC_PAGES;
-		r = settle_some(range, at, n);
-		at += n * page_size();
-	}
-	back = mf_hide_open(range, start, len);
-	return r < 0 ? r : back;
 }
 
 /* Register */
@@ -345,11 +243,11 @@ static int settle_new(struct mf_range *range)
 	int r;
 
 	range->hider = mf_hide_best(range->shared);
-	r = settle(range, range->start, range->len);
+	r = mf_settle(range, range->start, range->len);
 	if (r == -EINVAL && range->hider == &mf_hide_guard) {
 		(void)mf_hide_end(range);
 		range->hider = &mf_hide_mprotect;
-		r = settle(range, range->start, range->len);
+		r = mf_settle(range, range->start, range->len);
 	}
 	if (r == 0)
 		return 0;
@@ -419,7 +317,7 @@ static int change_mode(struct mf_range *range, const struct mf_range *like)
 	}
 	if (!(range->mode & UFFDIO_REGISTER_MODE_WP))
 		drop_marks(range);
-	return settle(range, range->start, range->len);
+	return mf_settle(range, range->start, range->len);
 }
 
 /* *ret_end: how far it came; a range there may be longer than the mapping. */

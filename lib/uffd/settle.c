@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settle.c - hide what a registration wants hidden, and nothing else.
+ *
+ * Promise: as in settle.h.
+ * Context: as in settle.h.
+ */
+#include "uffd/settle.h"
+
+#include <unistd.h>
+
+#include "base/userfaultfd.h"
+#include "uffd/hide.h"
+#include "uffd/proc.h"
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * A page that only minor faults are announced for is hidden also while its
+ * file has none: somebody may put it there.
+ */
+static bool is_hidden_in(const struct mf_range *range, uint8_t state,
+			 uint64_t word, bool cached)
+{
+	uint64_t wanted = UFFDIO_REGISTER_MODE_MISSING;
+
+	if (range->shared)
+		wanted = UFFDIO_REGISTER_MODE_MINOR | (cached ? 0 : wanted);
+	if (!(state & MF_STATE_HIDDEN) &&
+	    (state & MF_STATE_INSTALLED || mf_proc_has(word)))
+		return false;
+	return range->mode & wanted;
+}
+
+/*
+ * The kernel knows better than our note: the program may have mapped something
+ * else there since. A marker shows as swapped out.
+ */
+static uint8_t true_state(const struct mf_range *range, uint8_t state,
+			  uint64_t word)
+{
+	if (!(state & MF_STATE_HIDDEN))
+		return state;
+	if (word & MF_PROC_PRESENT)
+		return 0;
+	return range->hider->install && !mf_proc_has(word) ? 0 : state;
+}
+
+/* All of the pages go from hidden to not hidden or back. */
+static int turn(struct mf_range *range, uintptr_t start, uintptr_t end)
+{
+	int r;
+
+	if (!(*mf_range_state(range, start) & MF_STATE_HIDDEN))
+		return mf_hide(range, start, end - start);
+	r = mf_hide_unmark(range, start, end - start);
+	for (uintptr_t at = start; r == 0 && at < end; at += page_size())
+		*mf_range_state(range, at) &= (uint8_t)~MF_STATE_HIDDEN;
+	return r;
+}
+
+static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
+{
+	uint64_t words[MF_PROC_PAGES];
+	unsigned char cached[MF_PROC_PAGES] = { 0 };
+	uintptr_t run = 0, end = start + n * page_size();
+	bool run_hidden = false;
+	int r = 0;
+
+	mf_proc_pages(start, n, words);
+	if (range->shared)
+		mf_proc_cached_pages(range->alias + (start - range->start), n,
+				     cached);
+	for (uintptr_t at = start; at <= end && r == 0; at += page_size()) {
+		size_t i = (at - start) / page_size();
+		bool turns = false, hidden = false;
+
+		if (at < end) {
+			uint8_t *state = mf_range_state(range, at);
+
+			*state = true_state(range, *state, words[i]);
+			hidden = *state & MF_STATE_HIDDEN;
+			turns = !(*state & MF_STATE_POISON) &&
+				hidden != is_hidden_in(range, *state, words[i],
+						       cached[i] & 1);
+		}
+		if (run && (!turns || hidden != run_hidden)) {
+			r = turn(range, run, at);
+			run = 0;
+		}
+		if (turns && !run) {
+			run = at;
+			run_hidden = hidden;
+		}
+	}
+	return r;
+}
+
+int mf_settle(struct mf_range *range, uintptr_t start, size_t len)
+{
+	uintptr_t end = start + len;
+	int r = mf_hide_close(range, start, len), back;
+
+	for (uintptr_t at = start; at < end && r == 0;) {
+		size_t n = (end - at) / page_size();
+
+		if (n > MF_PROC_PAGES)
+			n = MF_PROC_PAGES;
+		r = settle_some(range, at, n);
+		at += n * page_size();
+	}
+	back = mf_hide_open(range, start, len);
+	return r < 0 ? r : back;
+}

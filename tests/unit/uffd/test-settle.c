@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test-settle.c - memory that is registered while others use it.
+ */
+#include "uffd/settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sync.h"
+#include "base/sys.h"
+#include "base/userfaultfd.h"
+#include "harness/harness.h"
+#include "mfill.h"
+
+#define PAGE   ((size_t)sysconf(_SC_PAGESIZE))
+#define PAGES  512
+#define ROUNDS 60
+
+static __thread sigjmp_buf way_out;
+
+static void on_bus(int sig)
+{
+	(void)sig;
+	siglongjmp(way_out, 1);
+}
+
+struct writer {
+	pthread_t id;
+	char *area;
+	size_t done; /* pages written to */
+};
+
+/* For the first time each, until one is missing. */
+static void *write_all(void *arg)
+{
+	struct writer *writer = arg;
+
+	if (sigsetjmp(way_out, 1) != 0)
+		return NULL;
+	for (size_t i = 0; i < PAGES; i++) {
+		mf_store_release(&writer->area[i * PAGE], (char)(i % 100 + 1));
+		mf_store_release(&writer->done, i + 1);
+	}
+	return NULL;
+}
+
+static void register_it(int fd, char *area)
+{
+	struct uffdio_register args = {
+		.range = { (uintptr_t)area, PAGES * PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+}
+
+/* The number of pages that were written to and are not as they were. */
+static size_t lose(int type)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_SIGBUS };
+	struct writer writer = { .done = 0 };
+	size_t lost = 0;
+	char byte;
+	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
+	writer.area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   type | MAP_ANONYMOUS, -1, 0);
+	ck_assert_int_eq(pthread_create(&writer.id, NULL, write_all, &writer),
+			 0);
+	while (mf_load_acquire(&writer.done) == 0)
+		continue;
+	register_it(fd, writer.area);
+	pthread_join(writer.id, NULL);
+	for (size_t i = 0; i < writer.done; i++)
+		lost += mfill_copy_nofault(&byte, writer.area + i * PAGE, 1) ||
+			byte != (char)(i % 100 + 1);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(writer.area, PAGES * PAGE);
+	return lost;
+}
+
+static void check(int type)
+{
+	struct sigaction action = { .sa_handler = on_bus };
+
+	sigaction(SIGBUS, &action, NULL);
+	for (int i = 0; i < ROUNDS; i++)
+		ck_assert_uint_eq(lose(type), 0);
+}
+
+TEST_WITHIN(what_is_written_to_private_memory_meanwhile_is_kept, 60)
+{
+	check(MAP_PRIVATE);
+}
+
+TEST_WITHIN(what_is_written_to_shared_memory_meanwhile_is_kept, 60)
+{
+	check(MAP_SHARED);
+}
+
+static int no_guards(void *addr, size_t len, int advice)
+{
+	(void)addr;
+	(void)len;
+	return advice == MADV_GUARD_INSTALL ? -EINVAL : 0;
+}
+
+TEST_WITHIN(what_is_written_meanwhile_is_kept_without_guards, 60)
+{
+	mf_sys.madvise = no_guards;
+	check(MAP_PRIVATE);
+}
