@@ -126,14 +126,17 @@ static struct {
 
 int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len)
 {
-	int at = closed[0].len ? 1 : 0;
+	int at = closed[0].len ? 1 : 0, r;
 
 	(void)range;
 	closed[at].half = false;
 	closed[at].start = start;
 	mf_barrier();
 	closed[at].len = len;
-	return mf_sys.mprotect((void *)start, len, PROT_NONE);
+	r = mf_sys.mprotect((void *)start, len, PROT_NONE);
+	if (r < 0)
+		closed[at].len = 0;
+	return r;
 }
 
 void mf_hide_fill(uintptr_t start, bool half)

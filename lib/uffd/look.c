@@ -90,7 +90,7 @@ static enum mf_range_fault look_at_hidden(struct mf_range *range,
 	/* The file has it by now, or nobody wants to hear of it. */
 	return mf_hide_show(range, page, page_size(), *state & MF_STATE_WP) == 0
 		       ? MF_RANGE_RETRY
-		       : MF_RANGE_FOREIGN;
+		       : MF_RANGE_POISON;
 }
 
 /* A write: to be announced, or just to be noted by taking the mark away. */
@@ -106,8 +106,10 @@ static enum mf_range_fault look_at_protected(struct mf_range *range,
 		return MF_RANGE_WP;
 	}
 	*mf_range_state(range, page) &= (uint8_t)~MF_STATE_WP;
-	return mf_hide_open(range, page, page_size()) == 0 ? MF_RANGE_RETRY
-							   : MF_RANGE_FOREIGN;
+	if (mf_hide_open(range, page, page_size()) == 0)
+		return MF_RANGE_RETRY;
+	*mf_range_state(range, page) |= MF_STATE_WP;
+	return MF_RANGE_POISON; /* no more mappings: an error, too */
 }
 
 /*

@@ -45,6 +45,32 @@ static bool sticks(const struct mf_range *range, uint8_t state, uint64_t word)
 	return state & MF_STATE_INSTALLED || mf_proc_has(word);
 }
 
+/*
+ * The kernel allowed no more mappings. A mark without protection would not be
+ * noticed, and protection without a mark be taken for the program's own.
+ */
+static void follow_protection(struct mf_range *range, uintptr_t start, size_t n)
+{
+	uint8_t *state = mf_range_state(range, start);
+
+	for (size_t i = 0; i < n && range->prot & PROT_WRITE; i++) {
+		if (state[i] & MF_STATE_HIDDEN)
+			continue;
+		state[i] &= (uint8_t)~MF_STATE_WP;
+		if (state[i] & MF_STATE_READ_ONLY)
+			state[i] |= MF_STATE_WP;
+	}
+}
+
+static int apply(struct mf_range *range, uintptr_t start, size_t n)
+{
+	int r = mf_hide_open(range, start, n * page_size());
+
+	if (r < 0)
+		follow_protection(range, start, n);
+	return r;
+}
+
 static int mark_some(struct mf_range *range, uintptr_t start, size_t n)
 {
 	uint64_t words[MF_PROC_PAGES];
@@ -56,15 +82,16 @@ static int mark_some(struct mf_range *range, uintptr_t start, size_t n)
 		if (sticks(range, *state, words[i]))
 			*state |= MF_STATE_WP;
 	}
-	return mf_hide_open(range, start, n * page_size());
+	return apply(range, start, n);
 }
 
 static int unmark_some(struct mf_range *range, uintptr_t start, size_t n)
 {
+	uint8_t *state = mf_range_state(range, start);
+
 	for (size_t i = 0; i < n; i++)
-		*mf_range_state(range, start + i * page_size()) &=
-			(uint8_t)~MF_STATE_WP;
-	return mf_hide_open(range, start, n * page_size());
+		state[i] &= (uint8_t)~MF_STATE_WP;
+	return apply(range, start, n);
 }
 
 static int protect_pages(struct mf_range *range, uintptr_t start, uintptr_t end,

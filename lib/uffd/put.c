@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "mm/uaccess.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
@@ -85,6 +86,31 @@ int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 	return r;
 }
 
+/*
+ * What could not be opened, because the kernel allows no more mappings, is as
+ * if it had not been filled.
+ */
+static void take_back(struct mf_range *range, uintptr_t addr, size_t len)
+{
+	if (range->shared) {
+		(void)mf_sys.madvise((void *)alias_of(range, addr), len,
+				     MADV_REMOVE);
+		return;
+	}
+	(void)mf_sys.madvise((void *)addr, len, MADV_DONTNEED);
+	(void)mf_hide(range, addr, len);
+}
+
+static int show_shared(struct mf_range *range, uintptr_t addr, size_t len,
+		       uint8_t state)
+{
+	int r = mf_hide_show(range, addr, len, state | MF_STATE_INSTALLED);
+
+	if (r < 0)
+		take_back(range, addr, len);
+	return r;
+}
+
 /* The page is closed or hidden; and is when that fails. */
 static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 		      uint8_t state)
@@ -94,8 +120,7 @@ static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 	if (mf_copy_nofault((void *)alias_of(range, addr), bytes, page_size()))
 		return -EFAULT; /* beyond the end of the file */
 	if (is_hidden(range, addr))
-		return mf_hide_show(range, addr, page_size(),
-				    state | MF_STATE_INSTALLED);
+		return show_shared(range, addr, page_size(), state);
 	*mf_range_state(range, addr) = state | MF_STATE_INSTALLED;
 	return 0;
 }
@@ -128,6 +153,8 @@ static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
 	if (!close && (r < 0 || range->shared))
 		return r;
 	back = mf_hide_open(range, addr, page_size());
+	if (r == 0 && back < 0)
+		take_back(range, addr, page_size());
 	return r < 0 ? r : back;
 }
 
@@ -172,6 +199,8 @@ static int put_private_run(struct mf_range *range, uintptr_t addr,
 		(void)mf_hide(range, addr, len);
 	mf_hide_fill(addr, false);
 	back = mf_hide_open(range, addr, len);
+	if (r == 0 && back < 0)
+		take_back(range, addr, len);
 	if (r == 0)
 		r = back;
 	return r < 0 ? r : (int)(len / page_size());
@@ -187,7 +216,7 @@ static int put_shared_run(struct mf_range *range, uintptr_t addr,
 	len -= len % page_size();
 	if (len == 0)
 		return -EFAULT;
-	r = mf_hide_show(range, addr, len, state | MF_STATE_INSTALLED);
+	r = show_shared(range, addr, len, state);
 	return r < 0 ? r : (int)(len / page_size());
 }
 

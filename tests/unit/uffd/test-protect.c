@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test-protect.c - when the kernel allows no more mappings, nothing is between
+ * two states.
+ */
+#include "uffd/protect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "base/userfaultfd.h"
+#include "harness/harness.h"
+#include "mfill.h"
+
+#define PAGE  ((size_t)sysconf(_SC_PAGESIZE))
+#define PAGES 16
+
+static struct mf_sys real;
+static int mappings_left; /* so many more calls of mprotect() succeed */
+static bool guards;
+
+static int scarce_mprotect(void *addr, size_t len, int prot)
+{
+	if (mappings_left-- <= 0)
+		return -ENOMEM;
+	return real.mprotect(addr, len, prot);
+}
+
+static int some_madvise(void *addr, size_t len, int advice)
+{
+	if (!guards && advice == MADV_GUARD_INSTALL)
+		return -EINVAL;
+	return real.madvise(addr, len, advice);
+}
+
+static char *map(int type)
+{
+	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			  type | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(area, MAP_FAILED);
+	return area;
+}
+
+/* With mappings for as long as nobody says otherwise. */
+static int open_and_register(char *area, bool with_guards)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register args = {
+		.range = { (uintptr_t)area, PAGES * PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd;
+
+	real = mf_sys;
+	guards = with_guards;
+	mappings_left = 1000000;
+	mf_sys.mprotect = scarce_mprotect;
+	mf_sys.madvise = some_madvise;
+	fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	return fd;
+}
+
+static int copy(int fd, char *area, int page, const void *src, size_t n)
+{
+	struct uffdio_copy args = {
+		.dst = (uintptr_t)area + (size_t)page * PAGE,
+		.src = (uintptr_t)src,
+		.len = n * PAGE,
+	};
+
+	return mfill_uffd_ioctl(fd, UFFDIO_COPY, &args);
+}
+
+static int protect(int fd, char *area, int page, size_t n, uint64_t mode)
+{
+	struct uffdio_writeprotect args = {
+		.range = { (uintptr_t)area + (size_t)page * PAGE, n * PAGE },
+		.mode = mode,
+	};
+
+	return mfill_uffd_ioctl(fd, UFFDIO_WRITEPROTECT, &args);
+}
+
+static bool is_writable(char *page)
+{
+	char byte = 1;
+
+	return mfill_copy_nofault(page, &byte, 1) == 0;
+}
+
+/* What is marked is protected, and nothing else is. */
+static void check_marks(char *area)
+{
+	for (int i = 0; i < PAGES; i++)
+		ck_assert_int_ne(mf_uffd_is_wp((uintptr_t)area + i * PAGE),
+				 is_writable(area + i * PAGE));
+}
+
+TEST(a_mark_that_cannot_be_is_none)
+{
+	char *area = map(MAP_PRIVATE), *source = map(MAP_PRIVATE);
+	int fd = open_and_register(area, true);
+
+	ck_assert_int_eq(copy(fd, area, 0, source, PAGES), 0);
+	for (int left = 0; left < 3; left++) {
+		mappings_left = 1000000;
+		ck_assert_int_eq(protect(fd, area, 0, PAGES, 0), 0);
+		ck_assert_int_eq(protect(fd, area, 4, 1, 1), 0);
+		ck_assert_int_eq(protect(fd, area, 8, 1, 1), 0);
+		mappings_left = left;
+		/* It protects all of it as one, so one call is enough. */
+		ck_assert_int_eq(protect(fd, area, 2, 9, 1),
+				 left < 1 ? -ENOMEM : 0);
+		mappings_left = left;
+		ck_assert_int_eq(protect(fd, area, 6, 1, 0),
+				 left < 1 ? -ENOMEM : 0);
+		mappings_left = 1000000;
+		check_marks(area);
+	}
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, PAGES * PAGE);
+	munmap(source, PAGES * PAGE);
+}
+
+/* It stays missing, whole, and can be had when there are mappings again. */
+static void check_copy(int type, size_t n)
+{
+	char *area = map(type), *source = map(MAP_PRIVATE), byte;
+	int fd = open_and_register(area, false);
+
+	memset(source, 7, PAGES * PAGE);
+	mappings_left = type == MAP_PRIVATE ? 1 : 0;
+	if (n == 1 && type == MAP_PRIVATE)
+		mappings_left = 0;
+	ck_assert_int_eq(copy(fd, area, 4, source, n), -ENOMEM);
+	mappings_left = 1000000;
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, area + 4 * PAGE, 1), 1);
+	ck_assert_int_eq(copy(fd, area, 4, source, n), 0);
+	ck_assert_int_eq(area[4 * PAGE], 7);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, PAGES * PAGE);
+	munmap(source, PAGES * PAGE);
+	mf_sys = real;
+}
+
+TEST(a_page_that_cannot_be_shown_stays_missing)
+{
+	for (size_t n = 1; n <= 8; n += 7) {
+		check_copy(MAP_PRIVATE, n);
+		check_copy(MAP_SHARED, n);
+	}
+}
