@@ -369,7 +369,7 @@ bool mfx_explore_by(const struct mfx_row *row, const char *mode, double seconds,
 
 /*
  * Every way that sees a scenario as a whole must see it end in the same states.
- * Every run is often too much.
+ * Every run is often too much, and does not get much time.
  */
 void mfx_agree(const struct mfx_row *row, double seconds,
 	       struct mfx_verdict *ret)
@@ -385,6 +385,8 @@ void mfx_agree(const struct mfx_row *row, double seconds,
 	ret->as_expected = true;
 	for (int i = 0; i < 3; i++) {
 		limits.mode = modes[i];
+		if (modes[i] == MFX_DFS)
+			limits.seconds = seconds / 40;
 		mfx_search(row->scenario, &limits, &result[i]);
 		if (!result[i].whole && modes[i] == MFX_DFS)
 			continue;
