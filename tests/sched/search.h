@@ -26,7 +26,7 @@ struct mfx_limits {
 	int preemptions; /* at most; -1: any number */
 	unsigned length; /* steps at most; 0: any number */
 	uint64_t states, runs;
-	double seconds;
+	double seconds; /* on a processor */
 	uint64_t seed;	/* MFX_RANDOM, MFX_PCT */
 	unsigned depth; /* MFX_PCT: changes plus one */
 	bool finals;	/* count the states in which runs end */
