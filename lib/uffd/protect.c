@@ -167,9 +167,11 @@ bool mf_uffd_is_wp(uintptr_t addr)
 	if (!me || !mm)
 		return false;
 	mf_mm_read_lock(mm, me);
+	mf_range_lock_pages();
 	range = mf_range_find(addr);
 	if (range && range->epoch == mf_fork_generation())
 		wp = *mf_range_state(range, addr) & MF_STATE_WP;
+	mf_range_unlock_pages();
 	mf_mm_read_unlock(mm, me);
 	return wp;
 }

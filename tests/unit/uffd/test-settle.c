@@ -45,7 +45,8 @@ static void *write_all(void *arg)
 	if (sigsetjmp(way_out, 1) != 0)
 		return NULL;
 	for (size_t i = 0; i < PAGES; i++) {
-		mf_store_release(&writer->area[i * PAGE], (char)(i % 100 + 1));
+		/* Not through sync.h: it ends with a jump out of here. */
+		*(volatile char *)&writer->area[i * PAGE] = (char)(i % 100 + 1);
 		mf_store_release(&writer->done, i + 1);
 	}
 	return NULL;
