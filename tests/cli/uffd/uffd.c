@@ -231,6 +231,55 @@ static void do_calls(void)
 	printf("open: %d\n", open(area + 3 * page, O_RDONLY));
 }
 
+static void *allow_writes(void *arg)
+{
+	struct pollfd wanted = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg message;
+
+	(void)arg;
+	while (poll(&wanted, 1, -1) == 1) {
+		struct uffdio_writeprotect args = { .range.len = page };
+
+		if (read(uffd, &message, sizeof(message)) < 0)
+			continue;
+		printf("event %#x, flags %#llx\n", message.event,
+		       (unsigned long long)message.arg.pagefault.flags);
+		args.range.start = message.arg.pagefault.address;
+		if (ioctl(uffd, UFFDIO_WRITEPROTECT, &args) < 0)
+			err(1, "UFFDIO_WRITEPROTECT");
+	}
+	return NULL;
+}
+
+/* And for leave to write. */
+static void do_protected(void)
+{
+	struct uffdio_register all = { .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect args = {
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP
+	};
+	pthread_t thread;
+	int pipes[2];
+
+	start(new_uffd(O_NONBLOCK), 0);
+	take_area(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	for (size_t i = 0; i < PAGES; i++)
+		fill((uintptr_t)area + i * page);
+	all.range.start = args.range.start = (uintptr_t)area;
+	all.range.len = args.range.len = PAGES * page;
+	if (ioctl(uffd, UFFDIO_REGISTER, &all) < 0 ||
+	    ioctl(uffd, UFFDIO_WRITEPROTECT, &args) < 0)
+		err(1, "UFFDIO_WRITEPROTECT");
+	pthread_create(&thread, NULL, allow_writes, NULL);
+	if (pipe(pipes) < 0)
+		err(1, "pipe");
+	printf("write: %zd\n", write(pipes[1], area, 4));
+	printf("read: %zd", read(pipes[0], area + page, 4));
+	printf(" %.5s\n", area + page);
+	area[2 * page] = 'x';
+	printf("%.2s\n", area + 2 * page);
+}
+
 static sigjmp_buf out;
 
 static void on_bus(int sig, siginfo_t *info, void *context)
@@ -462,19 +511,13 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "pages", do_pages },
-	{ "shared", do_shared },
-	{ "device", do_device },
-	{ "blocking", do_blocking },
-	{ "copies", do_copies },
-	{ "calls", do_calls },
-	{ "sigbus", do_sigbus },
-	{ "fork", do_fork },
-	{ "children", do_children },
-	{ "change", do_change },
-	{ "change-shared", do_change_shared },
-	{ "events", do_events },
-	{ "events-shared", do_events_shared },
+	{ "pages", do_pages },	       { "shared", do_shared },
+	{ "device", do_device },       { "blocking", do_blocking },
+	{ "copies", do_copies },       { "calls", do_calls },
+	{ "protected", do_protected }, { "sigbus", do_sigbus },
+	{ "fork", do_fork },	       { "children", do_children },
+	{ "change", do_change },       { "change-shared", do_change_shared },
+	{ "events", do_events },       { "events-shared", do_events_shared },
 };
 
 int main(int argc, char **argv)
