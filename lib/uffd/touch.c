@@ -44,7 +44,12 @@ static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
 
 /*
  * The thread is announced first, then the page looked at again: a fill that
- * came in between is seen here, one that comes later sees the thread.
+ * came in between is seen here, one that comes later sees the thread. Both
+ * under the read lock, as in the kernel: otherwise
+ *
+ *	1. we look, and the page is missing
+ *	2. somebody unregisters the memory, and wakes who waits there
+ *	3. we are announced, and our message is read: of nothing
  */
 static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 			 const struct mf_uffd *uffd, uintptr_t addr,
@@ -52,20 +57,22 @@ static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
 			 const sigset_t *mask, bool check_ring)
 {
 	enum mf_range_fault now = MF_RANGE_RETRY;
-	bool ring = false;
+	struct mf_waiter *waiter = NULL;
 	struct uffd_msg message;
-	struct mf_waiter *waiter;
 	struct mf_range *range;
+	bool ring = false, here;
 
 	fill_message(&message, uffd, addr, access, what);
-	waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
-	if (!waiter)
-		return -EFAULT;
 	mf_mm_read_lock(mm, me);
 	range = mf_range_find(addr);
-	if (range && range->owner == uffd->owner)
+	here = range && range->owner == uffd->owner;
+	if (here)
+		waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
+	if (waiter)
 		now = mf_range_look(range, addr, access);
 	mf_mm_read_unlock(mm, me);
+	if (!waiter)
+		return here ? -EFAULT : 0;
 	if (now == what && check_ring)
 		ring = mf_queue_is_ring(uffd->owner);
 	if (now == what && !ring)
