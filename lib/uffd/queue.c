@@ -352,40 +352,11 @@ static bool is_woken_by(const struct mf_waiter *waiter, uint32_t owner,
 	return waiter->addr - start < len;
 }
 
-/* One request wakes once. */
-static __thread struct {
-	bool later, wanted;
-	uint32_t owner;
-	uintptr_t start;
-	size_t len;
-} held;
-
-void mf_queue_wake_later(void)
-{
-	held.later = true;
-	held.wanted = false;
-}
-
-void mf_queue_wake_now(void)
-{
-	held.later = false;
-	if (held.wanted)
-		mf_queue_wake(held.owner, held.start, held.len);
-	held.wanted = false;
-}
-
 void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len)
 {
 	struct mf_waiter *woken[MANY];
 	unsigned n = 0;
 
-	if (held.later) {
-		held.wanted = true;
-		held.owner = owner;
-		held.start = start;
-		held.len = len;
-		return;
-	}
 	lock();
 	for (unsigned i = 0; i < shared->n_waiters; i++) {
 		struct mf_waiter *waiter = &shared->waiters[i];

@@ -50,13 +50,6 @@ void mf_queue_remove(struct mf_waiter *waiter);
 /* Whoever waits in [start, start + len) goes on. owner 0: whoever it is. */
 void mf_queue_wake(uint32_t owner, uintptr_t start, size_t len);
 /*
- * What this thread would wake until mf_queue_wake_now() waits for that: who
- * goes on may end the process, and somebody else be told first.
- */
-void mf_queue_wake_later(void);
-void mf_queue_wake_now(void);
-
-/*
  * Memory of the owner is about to change: until the event about it has been
  * read, fills of the owner are -EAGAIN. Each begin has one event or one end.
  */

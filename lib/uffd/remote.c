@@ -78,15 +78,13 @@ static void serve_one(const struct agent *agent, struct channel *channel)
 	/*
 	 * 1. The program's thread gets its page, ends, and this process with
 	 *    it. 2. The parent, who has no answer yet, takes the child for gone.
-	 * So the answer comes first, where that thread waits for us; where it
-	 * does not, the parent knows that this was begun: see ask().
+	 * So it has to know that this was begun. (To wake that thread later is
+	 * no way out: what was unregistered would still be read of.)
 	 */
 	mf_store_seq_cst(&channel->state, BEGUN);
-	mf_queue_wake_later();
 	channel->result = agent->serve(agent->owner, channel->request,
 				       channel->arg);
 	set_state(channel, DONE);
-	mf_queue_wake_now();
 }
 
 static void *run_agent(void *arg)

@@ -231,6 +231,51 @@ TEST(a_child_that_is_gone_is_told_of)
 	end();
 }
 
+/* A child that touches one page after the other, each when it may. */
+static void touch_when_told(int go)
+{
+	char byte;
+
+	for (size_t i = 0; i < PAGES && read(go, &byte, 1) == 1; i++)
+		(void)*(volatile char *)(area + i * PAGE);
+	_exit(0);
+}
+
+TEST(what_is_unregistered_in_a_child_is_not_read_of)
+{
+	struct pollfd wanted = { .events = POLLIN };
+	struct uffd_msg message;
+	pthread_t reader;
+	pid_t child;
+	int go[2];
+
+	ck_assert_int_eq(pipe2(go, O_CLOEXEC), 0);
+	start(UFFD_FEATURE_EVENT_FORK, MAP_PRIVATE);
+	reader = start_reader();
+	child = mf_test_fork();
+	if (child == 0)
+		touch_when_told(go[0]);
+	stop_reader(reader);
+	wanted.fd = child_uffd;
+	for (size_t i = 0; i < PAGES; i++) {
+		struct uffdio_range page = { (uintptr_t)area + i * PAGE, PAGE };
+
+		ck_assert_int_eq(write(go[1], "", 1), 1);
+		ck_assert_int_eq(poll(&wanted, 1, 5000), 1);
+		ck_assert_int_eq(
+			mfill_uffd_ioctl(child_uffd, UFFDIO_UNREGISTER, &page),
+			0);
+		ck_assert_int_eq(
+			mfill_uffd_read(child_uffd, &message, sizeof(message)),
+			-EAGAIN);
+	}
+	waitpid(child, NULL, 0);
+	close(go[0]);
+	close(go[1]);
+	ck_assert_int_eq(mfill_uffd_close(child_uffd), 0);
+	end();
+}
+
 /* Waits for its parent to fill a page, and the parent dies instead. */
 static void die_before_a_child(int result)
 {
