@@ -129,7 +129,8 @@ static int make_alias(struct mf_range *range)
 	long alias = mf_syscall(SYS_mremap, (long)range->start, 0,
 				(long)range->len, MREMAP_MAYMOVE, 0, 0);
 
-	if (alias < 0)
+	/* Where addresses have 32 bits, half of them look negative. */
+	if ((unsigned long)alias > -4096UL)
 		return (int)alias;
 	range->alias = (uintptr_t)alias;
 	if (mf_sys.mprotect((void *)alias, range->len,

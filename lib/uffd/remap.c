@@ -214,7 +214,8 @@ static long do_it(struct remap *remap)
 	close_all(remap);
 	r = mf_syscall(SYS_mremap, (long)remap->from, (long)remap->old_len,
 		       (long)remap->new_len, remap->flags, (long)remap->to, 0);
-	if (r < 0) {
+	/* Where addresses have 32 bits, half of them look negative. */
+	if ((unsigned long)r > -4096UL) {
 		if (remap->closed)
 			for_each(remap->from, remap->old_len, mf_hide_open);
 		dismiss(remap);
