@@ -17,19 +17,23 @@
 
 struct arguments {
 	struct mf_run run;
-	bool json, quiet;
+	bool json, quiet, fair;
 	char *output;
 	char *maps[MF_RUN_MAPS + 1];
 	unsigned n_maps;
 	pid_t pid; /* 0: there is a command */
 };
 
-enum { OPT_JSON = 0x100 };
+enum { OPT_FAIR = 0x100, OPT_JSON };
 
 static const struct argp_option options[] = {
 	{ "map", 'm', "PATH=SOURCE", 0,
 	  "Show COMMAND the bytes of SOURCE as the file PATH, as mfill run "
 	  "does",
+	  0 },
+	{ "fair", OPT_FAIR, NULL, 0,
+	  "Take all read-write locks for such where readers wait behind "
+	  "writers, as they are elsewhere",
 	  0 },
 	{ "json", OPT_JSON, NULL, 0, "For programs", 0 },
 	{ "output", 'o', "FILE", 0, "Write the report to FILE, not to stderr",
@@ -76,6 +80,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		break;
 	case 'q':
 		a->quiet = true;
+		break;
+	case OPT_FAIR:
+		a->fair = true;
 		break;
 	case OPT_JSON:
 		a->json = true;
@@ -161,6 +168,15 @@ static int put_report(const struct arguments *a, const char *text)
 	return r;
 }
 
+/* What was seen stays the same, what it can lead to does not. */
+static void make_fair(struct mf_check_table *table)
+{
+	for (unsigned i = 0; i < MF_CHECK_CLASSES; i++)
+		if (table->class[i].key &&
+		    table->class[i].what == MF_CHECK_RWLOCK)
+			table->class[i].flags |= MF_CHECK_WQ;
+}
+
 /* The exit status, from the command's. */
 static int report(const struct arguments *a, int status)
 {
@@ -213,6 +229,8 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	status = mf_run_launch(&a.run, &before);
+	if (a.fair)
+		make_fair(a.run.found);
 	if (!a.run.failed)
 		status = report(&a, status);
 	mf_run_interrupt_like(&a.run);

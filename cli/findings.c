@@ -467,6 +467,9 @@ static void collect_events(struct mf_findings *findings)
 		    event->kind > MF_CHECK_UPGRADE)
 			continue;
 		class = &findings->table->class[event->class];
+		if (event->kind == MF_CHECK_AGAIN_READ &&
+		    !(class->flags & MF_CHECK_WQ))
+			continue;
 		if (!(class->flags & MF_CHECK_HANDED))
 			findings->events[findings->n_events++] = event;
 	}

@@ -93,7 +93,7 @@ _mfill_options() {
 	cat) echo "--range= --stats --json --fill-size= --backend=" \
 		"--delivery=" ;;
 	probe) echo "--json" ;;
-	doctor) echo "--map --json --output= --quiet --" ;;
+	doctor) echo "--map --fair --json --output= --quiet --" ;;
 	run) echo "--map --fill-size= --backend= --delivery= --stats --json" \
 		"--report= --quiet --filter= --no-filter --uffd --" ;;
 	esac

@@ -70,6 +70,8 @@ complete -c mfill -n "__fish_seen_subcommand_from run" \
 complete -c mfill -n "__fish_seen_subcommand_from run" \
     -l uffd -d 'serve userfaultfd'
 complete -c mfill -n "__fish_seen_subcommand_from doctor" \
+    -l fair -d 'take all read-write locks for fair ones'
+complete -c mfill -n "__fish_seen_subcommand_from doctor" \
     -s o -l output -r -F -d 'write the report to a file'
 complete -c mfill -n "__fish_seen_subcommand_from doctor" \
     -s q -l quiet -d 'say nothing when nothing is found'

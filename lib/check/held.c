@@ -296,7 +296,8 @@ static void note_event(const struct mf_check_thread *me,
 
 /*
  * It holds the very lock already. The lock lets it in, or says so; or this is
- * the end; or it would have been, had a writer come between.
+ * the end; or it would have been, had a writer come between, and were this a
+ * lock where readers wait behind those: who reads the table knows.
  */
 static void take_again(const struct mf_check_thread *me,
 		       const struct mf_check_held *held,
@@ -305,8 +306,7 @@ static void take_again(const struct mf_check_thread *me,
 	if (want->flags & MF_CHECK_REENTRANT)
 		return;
 	if (held->mode == MF_CHECK_SHARED && want->mode == MF_CHECK_SHARED) {
-		if ((want->flags & MF_CHECK_WQ) &&
-		    !(want->flags & MF_CHECK_SELF))
+		if (!(want->flags & MF_CHECK_SELF))
 			note_event(me, MF_CHECK_AGAIN_READ, held, want);
 		return;
 	}

@@ -121,8 +121,8 @@ static inline uint32_t mf_check_gate(uint64_t word, int i)
 
 /* What is wrong about one thread and one lock alone. */
 enum mf_check_event_kind {
-	MF_CHECK_AGAIN_READ =
-		1,	  /* read again, and a writer may queue between */
+	/* Read again: a writer may queue between, if the class has WQ. */
+	MF_CHECK_AGAIN_READ = 1,
 	MF_CHECK_AGAIN,	  /* waits for what it holds itself */
 	MF_CHECK_UPGRADE, /* writes what it reads already */
 };

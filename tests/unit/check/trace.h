@@ -104,7 +104,9 @@ static inline unsigned count_events(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < MF_CHECK_EVENTS; i++)
-		n += table->event[i].kind != 0;
+		n += table->event[i].kind > MF_CHECK_AGAIN_READ ||
+		     (table->event[i].kind == MF_CHECK_AGAIN_READ &&
+		      (policy & MF_CHECK_WQ));
 	return n;
 }
 
