@@ -207,18 +207,16 @@ static uint64_t gates_still(const struct mf_check_thread *me, uint64_t word)
 	return gates;
 }
 
+/* But for who called. */
 static struct mf_check_seen seen_now(const struct mf_check_thread *me,
 				     uint64_t held_pc, const void *wanted_pc)
 {
-	struct mf_check_seen seen = {
+	return (struct mf_check_seen){
 		.pid = (uint32_t)(me->who >> 32),
 		.tid = (uint32_t)me->who,
 		.held_at = mf_check_place(the_table, (uintptr_t)held_pc),
 		.wanted_at = mf_check_place(the_table, (uintptr_t)wanted_pc),
 	};
-
-	mf_check_callers(the_table, wanted_pc, seen.from);
-	return seen;
 }
 
 static void note_edge(const struct mf_check_thread *me,
@@ -228,6 +226,7 @@ static void note_edge(const struct mf_check_thread *me,
 	struct mf_check_edge *edge = mf_check_edge_get(the_table, from_class,
 						       to_class);
 	uint64_t kind = MF_CHECK_KIND(from->mode, want->mode);
+	struct mf_check_seen *seen;
 	uint64_t word, next;
 
 	if (!edge)
@@ -244,9 +243,11 @@ static void note_edge(const struct mf_check_thread *me,
 		if (next == word)
 			return;
 	} while (!mf_cas(&edge->word, &word, next));
-	if (!(word & kind))
-		edge->seen[__builtin_ctz((unsigned)kind)] = seen_now(
-			me, from->pc, want->pc);
+	if (word & kind)
+		return;
+	seen = &edge->seen[__builtin_ctz((unsigned)kind)];
+	*seen = seen_now(me, from->pc, want->pc);
+	mf_check_callers(the_table, want->pc, seen->from);
 }
 
 /* Two locks of one class: the graph gets these two, besides their class. */
@@ -291,6 +292,7 @@ static void note_event(const struct mf_check_thread *me,
 		return;
 	event->class = want->class;
 	event->seen = seen;
+	mf_check_callers(the_table, want->pc, event->seen.from);
 	mf_store_release(&event->kind, kind);
 }
 
