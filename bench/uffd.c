@@ -2,11 +2,14 @@
 /*
  * uffd.c - what does a fault cost where the kernel's userfaultfd serves it?
  *
- * A handler thread on an idle machine is woken on a processor that sleeps,
- * which costs more than all the rest; so once more with the processors busy.
+ * A handler thread on an idle machine is woken on a processor that sleeps, which
+ * costs more than all the rest, or on the one that is awake: that is luck, and
+ * the raw loop and mfill do not always have the same. So once more with the
+ * processors busy, and once on one processor.
  */
 #include "bench/bench.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,9 +19,11 @@
 #define PAGES 8192
 #define SIZE  ((size_t)PAGES * BENCH_PAGE)
 
+enum where { IDLE, BUSY, PINNED };
+
 struct map {
 	int backend, delivery;
-	bool busy;
+	enum where where;
 	struct raw raw;
 };
 
@@ -37,6 +42,25 @@ static void keep_busy(void)
 	}
 }
 
+static void pin(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET((size_t)sched_getcpu(), &here);
+	bench_must(sched_setaffinity(0, sizeof(here), &here) < 0 ? -errno : 0,
+		   "sched_setaffinity");
+}
+
+/* A row runs in a process of its own. */
+static void go(enum where where)
+{
+	if (where == BUSY)
+		keep_busy();
+	else if (where == PINNED)
+		pin();
+}
+
 static double touch(const volatile char *view)
 {
 	uint32_t *order = bench_shuffled(PAGES);
@@ -53,8 +77,7 @@ static double with_raw(const void *arg)
 {
 	const struct map *map = arg;
 
-	if (map->busy)
-		keep_busy();
+	go(map->where);
 	return touch(raw_map(&map->raw));
 }
 
@@ -70,33 +93,35 @@ static double with_mfill(const void *arg)
 	};
 	void *addr;
 
-	if (map->busy)
-		keep_busy();
+	go(map->where);
 	bench_must(mfill_map(bench_source(SIZE), 0, SIZE, &options, &addr),
 		   "mfill_map");
 	return touch(addr);
 }
 
-#define RAW(kind, is_busy)                                                 \
+#define RAW(kind, at)                                                      \
 	{                                                                  \
-		.busy = (is_busy),                                         \
+		.where = (at),                                             \
 		.raw = { .kind = true, .size = SIZE, .unit = BENCH_PAGE }, \
 	}
-#define MAP(which, how, is_busy)                                    \
-	{                                                           \
-		.backend = MFILL_BACKEND_##which,                   \
-		.delivery = MFILL_DELIVER_##how, .busy = (is_busy), \
+#define MAP(which, how, at)                                     \
+	{                                                       \
+		.backend = MFILL_BACKEND_##which,               \
+		.delivery = MFILL_DELIVER_##how, .where = (at), \
 	}
 
-static const struct map raw_sigbus = RAW(sigbus, false);
-static const struct map raw_poll = RAW(poll, false);
-static const struct map raw_poll_busy = RAW(poll, true);
-static const struct map uffd_inline = MAP(UFFD, INLINE, false);
-static const struct map guard_inline = MAP(GUARD, INLINE, false);
-static const struct map uffd_thread = MAP(UFFD, THREAD, false);
-static const struct map guard_thread = MAP(GUARD, THREAD, false);
-static const struct map uffd_thread_busy = MAP(UFFD, THREAD, true);
-static const struct map guard_thread_busy = MAP(GUARD, THREAD, true);
+static const struct map raw_sigbus = RAW(sigbus, IDLE);
+static const struct map raw_poll = RAW(poll, IDLE);
+static const struct map raw_poll_busy = RAW(poll, BUSY);
+static const struct map uffd_inline = MAP(UFFD, INLINE, IDLE);
+static const struct map guard_inline = MAP(GUARD, INLINE, IDLE);
+static const struct map uffd_thread = MAP(UFFD, THREAD, IDLE);
+static const struct map guard_thread = MAP(GUARD, THREAD, IDLE);
+static const struct map uffd_thread_busy = MAP(UFFD, THREAD, BUSY);
+static const struct map guard_thread_busy = MAP(GUARD, THREAD, BUSY);
+static const struct map raw_poll_pinned = RAW(poll, PINNED);
+static const struct map uffd_thread_pinned = MAP(UFFD, THREAD, PINNED);
+static const struct map guard_thread_pinned = MAP(GUARD, THREAD, PINNED);
 
 int main(void)
 {
@@ -115,6 +140,12 @@ int main(void)
 		  1.15 },
 		{ "thread, busy: mfill, guard", with_mfill, &guard_thread_busy,
 		  6, 0 },
+		{ "thread, pinned: raw poll, read, UFFDIO_COPY", with_raw,
+		  &raw_poll_pinned, -1, 0 },
+		{ "thread, pinned: mfill, uffd", with_mfill,
+		  &uffd_thread_pinned, 9, 1.15 },
+		{ "thread, pinned: mfill, guard", with_mfill,
+		  &guard_thread_pinned, 9, 0 },
 	};
 
 	bench_table("one random 4 KiB fault, from memory", "ns", rows,
