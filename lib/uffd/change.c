@@ -213,14 +213,19 @@ static bool is_announced(const struct mf_range *range, int advice)
 
 /*
  * Under the page lock: what is known of the pages, when they are gone. Poison
- * becomes a page that is hidden: a touch finds out what for.
+ * becomes a page that is hidden: a touch finds out what for. A hole in the file
+ * leaves it, because it is not of the file.
  */
-static int set_dropped(struct mf_range *range, uintptr_t start, size_t len)
+static int set_dropped(struct mf_range *range, uintptr_t start, size_t len,
+		       int advice)
 {
-	uint8_t gone = MF_STATE_INSTALLED | MF_STATE_POISON;
+	uint8_t gone = MF_STATE_INSTALLED;
 	uint8_t *state = mf_range_state(range, start);
 
-	/* A private page takes the mark along. */
+	if (advice != MADV_REMOVE)
+		gone |= MF_STATE_POISON;
+
+	/* A private page takes the mark of protection along. */
 	if (!range->shared)
 		gone |= MF_STATE_WP;
 	for (size_t i = 0; i < len / whole_pages(1); i++)
@@ -244,7 +249,7 @@ static int drop_closed(struct mf_range *range, uintptr_t start, size_t len,
 		r = mf_sys.madvise((void *)start, len, advice);
 	if (r == 0 && hides)
 		r = mf_hide(range, start, len);
-	back = r == 0 ? set_dropped(range, start, len)
+	back = r == 0 ? set_dropped(range, start, len, advice)
 		      : mf_hide_open(range, start, len);
 	return r < 0 ? r : back;
 }

@@ -22,6 +22,7 @@
 #include "base/sys.h"
 #include "harness/harness.h"
 #include "mfill.h"
+#include "uffd/change.h"
 #include "uffd/protect.h"
 
 /* What mfill offers: more bits of the kernel's are not compared. */
@@ -197,13 +198,23 @@ bool run_start(struct run *run, const struct implementation *who,
 	return true;
 }
 
+/* Poison stays where memory goes unseen: next there is something else. */
+static void unmap_area(struct run *run)
+{
+	void *start = run->area - run->page;
+	size_t size = (PAGES + 2) * run->page;
+
+	if (run->who != &mfill || mf_uffd_munmap(start, size) < 0)
+		munmap(start, size);
+}
+
 void run_end(struct run *run)
 {
 	size_t size = PAGES * run->page;
 
 	if (run->fd >= 0)
 		ck_assert_int_eq(run->who->close(run->fd), 0);
-	munmap(run->area - run->page, size + 2 * run->page);
+	unmap_area(run);
 	munmap(run->bytes - run->page, size + 2 * run->page);
 	if (run->other)
 		munmap(run->other, size);

@@ -6,6 +6,9 @@
  * Faults are SIGBUS here, so that a sequence needs no second thread and comes
  * out the same each time. What fails is made as short as it can be.
  *
+ * Pages are dropped, too: of a file only by holes in it, since what the file
+ * has would be mapped again in passing (see below).
+ *
  * Then the same without SIGBUS, and with threads that wait. What they are told,
  * by whom they are woken and what they see then is compared, too; messages that
  * are read together are sorted, since who is woken together asks in any order.
@@ -19,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "conform/change.h"
 #include "conform/conform.h"
 #include "harness/harness.h"
 
@@ -33,14 +38,15 @@ enum kind {
 	ZERO,
 	CONTINUE,
 	POISON,
-	PROTECT,
-	MOVE,
+	WRITEPROTECT,
+	MOVE_IN,
 	MOVE_WITHIN,
 	TOUCH,
 	SOURCE,
 	START,
 	MESSAGES,
 	OTHER,
+	DROP, /* pages that are there */
 	KINDS
 };
 
@@ -76,17 +82,21 @@ static void do_step(struct run *run, const struct step *step)
 	case POISON:
 		do_poison(run, step->page, step->n, step->mode % 3);
 		break;
-	case PROTECT:
+	case WRITEPROTECT:
 		do_protect(run, step->page, step->n, step->mode % 5);
 		do_marks(run);
 		break;
-	case MOVE:
+	case MOVE_IN:
 		do_move(run, (int)(step->mode % PAGES), step->page, step->n,
 			step->mode % 4);
 		break;
 	case MOVE_WITHIN:
 		do_move_within(run, (int)(step->mode % PAGES), step->page,
 			       step->n, step->mode % 4);
+		break;
+	case DROP:
+		do_change(run, ADVISE, step->page, step->n,
+			  run->memory == ANON ? MADV_DONTNEED : MADV_REMOVE);
 		break;
 	case SOURCE:
 		do_source(run, step->page, step->mode % 2);
