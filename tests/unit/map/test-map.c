@@ -122,6 +122,7 @@ static void touch_forgotten(void)
 
 TEST(a_fault_in_what_was_mapped_over_a_forgotten_view_is_not_ours)
 {
+	mf_test_needs_crashes();
 	ASSERT_DIES_BY(SIGSEGV, touch_forgotten());
 }
 
