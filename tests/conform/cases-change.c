@@ -74,6 +74,20 @@ static void a_hole_in_the_file(struct run *run)
 	touch_all(run);
 }
 
+/* Poison is of the mapping, not of the file. */
+static void a_hole_in_the_file_leaves_poison(struct run *run)
+{
+	do_api(run, SIGBUSES);
+	do_register(run, 0, 8, MISSING);
+	do_copy(run, 0, 2, 0);
+	do_poison(run, 2, 3, 0);
+	do_change(run, ADVISE, 1, 3, MADV_REMOVE);
+	touch_all(run);
+	do_copy(run, 2, 1, 0);
+	do_unregister(run, 0, 8);
+	touch_all(run);
+}
+
 static void a_minor_page_that_is_dropped(struct run *run)
 {
 	do_api(run, SIGBUSES);
@@ -323,6 +337,7 @@ const struct conform_case change_cases[] = {
 	CASE(a_dropped_page_is_not_protected),
 	CASE(protection_alone_and_dropped),
 	CASE(a_hole_in_the_file),
+	CASE(a_hole_in_the_file_leaves_poison),
 	CASE(a_minor_page_that_is_dropped),
 	CASE(other_protections),
 	CASE(unmapped),
