@@ -152,14 +152,9 @@ static enum mf_range_fault look_in_child(struct mf_range *range, uintptr_t page)
 enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
 				  enum mf_access access)
 {
-	enum mf_range_fault found;
-
-	mf_range_lock_pages();
-	found = range->epoch == mf_fork_generation()
-			? look(range, addr, access)
-			: look_in_child(range, addr & ~(page_size() - 1));
-	mf_range_unlock_pages();
-	return found;
+	return range->epoch == mf_fork_generation()
+		       ? look(range, addr, access)
+		       : look_in_child(range, addr & ~(page_size() - 1));
 }
 
 bool mf_range_is_late(uintptr_t addr, enum mf_access access)

@@ -18,7 +18,7 @@ enum mf_range_fault {
 	MF_RANGE_MINOR,
 	MF_RANGE_WP,
 };
-/* addr is in the range. */
+/* addr is in the range; under the page lock. */
 enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
 				  enum mf_access access);
 

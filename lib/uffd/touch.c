@@ -42,77 +42,89 @@ static void fill_message(struct uffd_msg *ret, const struct mf_uffd *uffd,
 			SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+struct fault {
+	uintptr_t addr;
+	enum mf_access access;
+	bool in_call; /* the kernel would have had it */
+	/* What look() finds. */
+	enum mf_range_fault what;
+	uint32_t owner;
+	struct mf_waiter *waiter; /* NULL: nothing to wait for */
+};
+
+/* How the kernel ends it without a message. */
+static bool is_refused(const struct fault *fault, const struct mf_uffd *uffd)
+{
+	return uffd->features & UFFD_FEATURE_SIGBUS ||
+	       (fault->in_call && uffd->flags & UFFD_USER_MODE_ONLY);
+}
+
 /*
- * The thread is announced first, then the page looked at again: a fill that
- * came in between is seen here, one that comes later sees the thread. Both
- * under the read lock, as in the kernel: otherwise
+ * The thread is announced under the page lock under which its page was found
+ * missing, and the read lock. So no fill is overlooked: one that came before is
+ * seen, one that comes later sees the thread. Otherwise
  *
  *	1. we look, and the page is missing
- *	2. somebody unregisters the memory, and wakes who waits there
+ *	2. somebody fills it or unregisters it, and wakes who waits there
  *	3. we are announced, and our message is read: of nothing
  */
-static int wait_for_page(struct mf_mm *mm, struct mf_slot *me,
-			 const struct mf_uffd *uffd, uintptr_t addr,
-			 enum mf_access access, enum mf_range_fault what,
-			 const sigset_t *mask, bool check_ring)
+static enum mf_range_fault look_at_page(struct fault *fault,
+					struct mf_range *range)
 {
-	enum mf_range_fault now = MF_RANGE_RETRY;
-	struct mf_waiter *waiter = NULL;
 	struct uffd_msg message;
-	struct mf_range *range;
-	bool ring = false, here;
+	struct mf_uffd uffd;
+	enum mf_range_fault what = mf_range_look(range, fault->addr,
+						 fault->access);
 
-	fill_message(&message, uffd, addr, access, what);
+	if (what == MF_RANGE_RETRY || what == MF_RANGE_FOREIGN ||
+	    what == MF_RANGE_POISON)
+		return what;
+	if (!mf_uffd_get_owner(range->owner, &uffd))
+		return MF_RANGE_FOREIGN;
+	if (is_refused(fault, &uffd))
+		return MF_RANGE_POISON;
+	fill_message(&message, &uffd, fault->addr, fault->access, what);
+	fault->owner = uffd.owner;
+	fault->waiter = mf_queue_add(uffd.owner, uffd.event, fault->addr,
+				     &message);
+	return fault->waiter ? what : MF_RANGE_POISON;
+}
+
+/* 0: there is a waiter, or nothing to wait for. */
+static int look(struct fault *fault)
+{
+	struct mf_slot *me = mf_slot_self();
+	struct mf_mm *mm = mf_mm_self();
+	struct mf_range *range;
+
+	fault->what = MF_RANGE_FOREIGN;
+	if (!me || !mm)
+		return fault->in_call ? -EFAULT : -ENOENT;
 	mf_mm_read_lock(mm, me);
-	range = mf_range_find(addr);
-	here = range && range->owner == uffd->owner;
-	if (here)
-		waiter = mf_queue_add(uffd->owner, uffd->event, addr, &message);
-	if (waiter)
-		now = mf_range_look(range, addr, access);
+	range = mf_range_find(fault->addr);
+	if (range) {
+		mf_range_lock_pages();
+		fault->what = look_at_page(fault, range);
+		mf_range_unlock_pages();
+	} else if (!fault->in_call && mf_uffd_is_near((void *)fault->addr, 1) &&
+		   mf_range_is_late(fault->addr, fault->access)) {
+		fault->what = MF_RANGE_RETRY;
+	}
 	mf_mm_read_unlock(mm, me);
-	if (!waiter)
-		return here ? -EFAULT : 0;
-	if (now == what && check_ring)
-		ring = mf_queue_is_ring(uffd->owner);
-	if (now == what && !ring)
-		mf_queue_wait(waiter, mask);
-	else
-		mf_queue_remove(waiter);
-	return ring ? -EDEADLK : 0;
+	if (fault->what == MF_RANGE_FOREIGN)
+		return -ENOENT;
+	return fault->what == MF_RANGE_POISON ? -EFAULT : 0;
 }
 
 /* 0: run the instruction again. -ENOENT: not ours. -EFAULT: SIGBUS. */
 static int on_fault(uintptr_t addr, enum mf_access access, const sigset_t *mask)
 {
-	struct mf_slot *me = mf_slot_self();
-	struct mf_mm *mm = mf_mm_self();
-	enum mf_range_fault what = MF_RANGE_FOREIGN;
-	struct mf_range *range;
-	struct mf_uffd uffd;
-	uint32_t owner = 0;
+	struct fault fault = { .addr = addr, .access = access };
+	int r = look(&fault);
 
-	if (!me || !mm)
-		return -ENOENT;
-	mf_mm_read_lock(mm, me);
-	range = mf_range_find(addr);
-	if (range) {
-		owner = range->owner;
-		what = mf_range_look(range, addr, access);
-	} else if (mf_uffd_is_near((void *)addr, 1) &&
-		   mf_range_is_late(addr, access)) {
-		what = MF_RANGE_RETRY;
-	}
-	mf_mm_read_unlock(mm, me);
-	if (what == MF_RANGE_RETRY)
-		return 0;
-	if (what == MF_RANGE_POISON)
-		return -EFAULT;
-	if (what == MF_RANGE_FOREIGN || !mf_uffd_get_owner(owner, &uffd))
-		return -ENOENT;
-	if (uffd.features & UFFD_FEATURE_SIGBUS)
-		return -EFAULT;
-	return wait_for_page(mm, me, &uffd, addr, access, what, mask, false);
+	if (fault.waiter)
+		mf_queue_wait(fault.waiter, mask);
+	return r;
 }
 
 void mf_uffd_catch_faults(void)
@@ -136,49 +148,33 @@ void mf_uffd_widen_hull(uintptr_t start, uintptr_t end)
 }
 
 /* Signals are let in meanwhile, and who waits for himself is told. */
-static int wait_in_call(const struct mf_uffd *uffd, uintptr_t addr,
-			enum mf_access access, enum mf_range_fault what)
+static int wait_in_call(const struct fault *fault)
 {
 	sigset_t mask;
-	int r;
+	bool ring;
 
 	mf_signals_block();
 	mf_signals_before(&mask);
-	r = wait_for_page(mf_mm_self(), mf_slot_self(), uffd, addr, access,
-			  what, &mask, true);
+	ring = mf_queue_is_ring(fault->owner);
+	if (ring)
+		mf_queue_remove(fault->waiter);
+	else
+		mf_queue_wait(fault->waiter, &mask);
 	mf_signals_let_in();
 	mf_signals_restore();
-	return r;
+	return ring ? -EDEADLK : 0;
 }
 
 int mf_uffd_fault_in(uintptr_t addr, enum mf_access access)
 {
-	enum mf_range_fault what = MF_RANGE_FOREIGN;
-	struct mf_slot *me = mf_slot_self();
-	struct mf_mm *mm = mf_mm_self();
-	struct mf_range *range;
-	struct mf_uffd uffd;
-	uint32_t owner = 0;
-	int r;
+	struct fault fault = { .addr = addr,
+			       .access = access,
+			       .in_call = true };
+	int r = look(&fault);
 
-	if (!me || !mm)
-		return -EFAULT;
-	mf_mm_read_lock(mm, me);
-	range = mf_range_find(addr);
-	if (range) {
-		owner = range->owner;
-		what = mf_range_look(range, addr, access);
-	}
-	mf_mm_read_unlock(mm, me);
-	if (what == MF_RANGE_FOREIGN)
-		return -ENOENT;
-	if (what == MF_RANGE_RETRY)
-		return 0;
-	if (what == MF_RANGE_POISON || !mf_uffd_get_owner(owner, &uffd) ||
-	    uffd.flags & UFFD_USER_MODE_ONLY ||
-	    uffd.features & UFFD_FEATURE_SIGBUS)
-		return -EFAULT;
-	r = wait_in_call(&uffd, addr, access, what);
+	if (!fault.waiter)
+		return r;
+	r = wait_in_call(&fault);
 	return r < 0 ? r : 1;
 }
 
