@@ -15,6 +15,7 @@
 
 #include "preload/call.h"
 #include "preload/interpose.h"
+#include "uffd/lookout.h"
 
 #ifdef SYS_poll
 #define POLL SYS_poll
@@ -34,11 +35,65 @@ TOUCHING(pid_t, wait4, SYS_wait4,
 TOUCHING_FIRST(int, waitid, SYS_waitid,
 	       (idtype_t type, id_t id, siginfo_t *info, int options),
 	       (type, id, info, options), type, id, info, options)
-TOUCHING_FIRST(int, poll, POLL, (struct pollfd * fds, nfds_t n, int timeout),
-	       (fds, n), fds, n, timeout)
-TOUCHING_FIRST(int, __poll_chk, POLL,
-	       (struct pollfd * fds, nfds_t n, int timeout, size_t room),
-	       (fds, n), fds, n, timeout, room)
+
+/* Descriptors. Who serves faults looks for the next one first: lookout.h. */
+
+static const struct timespec *time_of(int ms, struct timespec *room)
+{
+	room->tv_sec = ms / 1000;
+	room->tv_nsec = ms % 1000 * 1000000L;
+	return ms < 0 ? NULL : room;
+}
+
+INTERPOSE(int, poll, (struct pollfd * fds, nfds_t n, int timeout))
+{
+	const unsigned long args[6] = { PL_LONGS(fds, n) };
+	struct timespec room;
+	sigset_t before;
+	int r;
+
+	if (pl_call_touch(POLL, args) < 0)
+		return (int)pl_result(-EFAULT);
+	if (timeout == 0 || !mf_lookout_begin(&before))
+		return NEXT(poll)(fds, n, timeout);
+	r = NEXT(ppoll)(fds, n, time_of(timeout, &room), &before);
+	mf_lookout_end(&before);
+	return r;
+}
+
+INTERPOSE(int, __poll_chk,
+	  (struct pollfd * fds, nfds_t n, int timeout, size_t room))
+{
+	const unsigned long args[6] = { PL_LONGS(fds, n) };
+	struct timespec time;
+	sigset_t before;
+	int r;
+
+	if (pl_call_touch(POLL, args) < 0)
+		return (int)pl_result(-EFAULT);
+	if (timeout == 0 || !mf_lookout_begin(&before))
+		return NEXT(__poll_chk)(fds, n, timeout, room);
+	r = NEXT(__ppoll_chk)(fds, n, time_of(timeout, &time), &before, room);
+	mf_lookout_end(&before);
+	return r;
+}
+
+INTERPOSE(int, epoll_wait,
+	  (int epoll, struct epoll_event *events, int n, int timeout))
+{
+	const unsigned long args[6] = { PL_LONGS(epoll, events, n) };
+	sigset_t before;
+	int r;
+
+	if (pl_call_touch(SYS_epoll_pwait, args) < 0)
+		return (int)pl_result(-EFAULT);
+	if (timeout == 0 || !mf_lookout_begin(&before))
+		return NEXT(epoll_wait)(epoll, events, n, timeout);
+	r = NEXT(epoll_pwait)(epoll, events, n, timeout, &before);
+	mf_lookout_end(&before);
+	return r;
+}
+
 TOUCHING_FIRST(int, select, SYS_pselect6,
 	       (int n, fd_set *in, fd_set *out, fd_set *bad,
 		struct timeval *timeout),
@@ -46,6 +101,3 @@ TOUCHING_FIRST(int, select, SYS_pselect6,
 TOUCHING(int, epoll_ctl, SYS_epoll_ctl,
 	 (int epoll, int op, int fd, struct epoll_event *event), epoll, op, fd,
 	 event)
-TOUCHING_FIRST(int, epoll_wait, SYS_epoll_pwait,
-	       (int epoll, struct epoll_event *events, int n, int timeout),
-	       (epoll, events, n), epoll, events, n, timeout)

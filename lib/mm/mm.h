@@ -102,6 +102,13 @@ void mf_mm_reap(void);
 static const int mf_sync_signals[] = { SIGSEGV, SIGBUS,	 SIGFPE,
 				       SIGILL,	SIGTRAP, SIGSYS };
 
+/*
+ * Block this thread's other signals until a call that sleeps lets them in by
+ * itself, as ppoll() does: so its caller hears of each by EINTR. No lock held.
+ */
+void mf_signals_hold(sigset_t *ret_before);
+void mf_signals_release(const sigset_t *before);
+
 /* Block this thread's other signals. Nests. Any context. */
 void mf_signals_block(void);
 void mf_signals_restore(void);

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 
 #include "base/lockrank.h"
+#include "base/spin.h"
 #include "base/sys.h"
 #include "mm/mm.h"
 
@@ -45,26 +46,35 @@ struct mf_waiter {
 	struct uffd_msg message;
 };
 
+struct place {
+	uint32_t owner;	   /* lock; 0: nobody */
+	uint32_t changing; /* events that nobody has read */
+	uint32_t adopted;  /* a parent has a descriptor; futex */
+	uint32_t readable; /* lock; what the eventfd is, or will be */
+	/* lock; slot plus one of who read all messages; 0: none yet */
+	uint32_t reader;
+	uint32_t incarnation;  /* lock; of that slot */
+	struct mf_spin reads;  /* who serves: for who waits for it */
+	struct mf_spin faults; /* who waits: for who serves */
+};
+
 struct shared {
 	uint32_t lock;	      /* slot plus one, and LOCK_WANTED; futex */
 	uint32_t last;	      /* lock; how many owners there were */
 	uint32_t n_waiters;   /* lock; used ones are below */
 	uint64_t last_number; /* lock */
-	struct {
-		uint32_t owner;	   /* lock; 0: nobody */
-		uint32_t changing; /* events that nobody has read */
-		uint32_t adopted;  /* a parent has a descriptor; futex */
-		bool readable;	   /* lock; what the eventfd is, or will be */
-		/* lock; slot plus one of who read all messages; 0: none yet */
-		uint32_t reader;
-		uint32_t incarnation; /* lock; of that slot */
-	} owners[MF_QUEUE_OWNERS];
+	struct place owners[MF_QUEUE_OWNERS];
 	struct mf_waiter waiters[WAITERS_MAX];
 };
 
 #define LOCK_WANTED 0x80000000U
 
 static struct shared *shared; /* set once; a child's is its parent's */
+
+static struct place *place_of(uint32_t owner)
+{
+	return &shared->owners[owner % MF_QUEUE_OWNERS];
+}
 
 int mf_queue_start(void)
 {
@@ -140,7 +150,7 @@ uint32_t mf_queue_open(void)
 		shared->owners[i].owner = owner;
 		shared->owners[i].changing = 0;
 		shared->owners[i].adopted = 0;
-		shared->owners[i].readable = false;
+		mf_store_relaxed(&shared->owners[i].readable, 0U);
 		shared->owners[i].reader = 0;
 	}
 	unlock();
@@ -149,23 +159,21 @@ uint32_t mf_queue_open(void)
 
 bool mf_queue_is_open(uint32_t owner)
 {
-	return mf_load_seq_cst(
-		       &shared->owners[owner % MF_QUEUE_OWNERS].owner) == owner;
+	return mf_load_seq_cst(&place_of(owner)->owner) == owner;
 }
 
 void mf_queue_close(uint32_t owner)
 {
 	lock();
 	if (mf_queue_is_open(owner))
-		mf_store_seq_cst(&shared->owners[owner % MF_QUEUE_OWNERS].owner,
-				 0U);
+		mf_store_seq_cst(&place_of(owner)->owner, 0U);
 	unlock();
 	mf_queue_wake(owner, 0, SIZE_MAX);
 }
 
 static void set_adopted(uint32_t owner)
 {
-	uint32_t *word = &shared->owners[owner % MF_QUEUE_OWNERS].adopted;
+	uint32_t *word = &place_of(owner)->adopted;
 
 	mf_store_seq_cst(word, 1U);
 	mf_futex_wake(word, INT_MAX, MF_FUTEX_SHARED);
@@ -173,7 +181,7 @@ static void set_adopted(uint32_t owner)
 
 bool mf_queue_wait_for_adoption(uint32_t owner, pid_t parent)
 {
-	uint32_t *word = &shared->owners[owner % MF_QUEUE_OWNERS].adopted;
+	uint32_t *word = &place_of(owner)->adopted;
 
 	while (mf_queue_is_open(owner) && !mf_load_seq_cst(word)) {
 		if (mf_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0) != parent)
@@ -186,7 +194,7 @@ bool mf_queue_wait_for_adoption(uint32_t owner, pid_t parent)
 
 static uint32_t *changing(uint32_t owner)
 {
-	return &shared->owners[owner % MF_QUEUE_OWNERS].changing;
+	return &place_of(owner)->changing;
 }
 
 void mf_queue_begin_change(uint32_t owner)
@@ -211,7 +219,7 @@ bool mf_queue_is_changing(uint32_t owner)
 
 static uint32_t own_pid(void)
 {
-	return (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	return mf_slot_self()->pid;
 }
 
 /* Under the lock: it waits, and lives. */
@@ -229,14 +237,14 @@ static bool is_unread(const struct mf_waiter *waiter, uint32_t owner,
  */
 static void set_readable(uint32_t owner, int event, bool wanted)
 {
-	bool *readable = &shared->owners[owner % MF_QUEUE_OWNERS].readable;
+	uint32_t *readable = &place_of(owner)->readable;
 	uint64_t count = 1;
 
 	if (!mf_queue_is_open(owner) || *readable == wanted)
 		return;
 	if (wanted)
 		(void)mf_sys.write(event, &count, sizeof(count));
-	*readable = wanted;
+	mf_store_relaxed(readable, (uint32_t)wanted);
 	mf_barrier();
 	if (!wanted)
 		(void)mf_sys.read(event, &count, sizeof(count));
@@ -281,6 +289,7 @@ static struct mf_waiter *add(const struct mf_waiter *from)
 		mf_store_seq_cst(&waiter->state, mf_queue_is_open(from->owner)
 							 ? UNREAD
 							 : WOKEN);
+		mf_spin_here(&place_of(from->owner)->faults);
 		set_readable(from->owner, from->event, true);
 	}
 	unlock();
@@ -323,6 +332,11 @@ static bool has_signal(const sigset_t *mask)
 
 void mf_queue_wait(struct mf_waiter *waiter, const sigset_t *mask)
 {
+	struct mf_spin *reads = &place_of(waiter->owner)->reads;
+	uint64_t patience = mf_spin_patience(reads);
+
+	if (patience)
+		mf_spin_until(reads, patience, &waiter->state, WOKEN);
 	for (;;) {
 		uint32_t state = mf_load_seq_cst(&waiter->state);
 
@@ -436,20 +450,39 @@ static uint32_t incarnation_of(uint32_t slot)
 	return mf_load_relaxed(&mf_world_slot(mf_world(), slot)->incarnation);
 }
 
+/* Whose faults this thread has served. */
+static __thread uint32_t serves;
+
 /* Under the lock. */
 static void note_reader(uint32_t owner)
 {
-	uint32_t *reader = &shared->owners[owner % MF_QUEUE_OWNERS].reader;
-	uint32_t *incarnation =
-		&shared->owners[owner % MF_QUEUE_OWNERS].incarnation;
+	uint32_t *reader = &place_of(owner)->reader;
+	uint32_t *incarnation = &place_of(owner)->incarnation;
 	uint32_t me = mf_slot_index(mf_slot_self());
 
+	mf_spin_here(&place_of(owner)->reads);
+	serves = owner;
 	if (*reader == 0) {
 		*reader = me + 1;
 		*incarnation = incarnation_of(me);
 	} else if (*reader != me + 1 || *incarnation != incarnation_of(me)) {
 		*reader = MANY_READERS;
 	}
+}
+
+uint64_t mf_queue_patience(void)
+{
+	if (!serves || !mf_queue_is_open(serves) ||
+	    mf_load_relaxed(&place_of(serves)->readable))
+		return 0;
+	return mf_spin_patience(&place_of(serves)->faults);
+}
+
+void mf_queue_look_out(uint64_t patience_ns)
+{
+	struct place *place = place_of(serves);
+
+	mf_spin_until(&place->faults, patience_ns, &place->readable, 1U);
 }
 
 /* Under the lock: whose fault or event that thread waits for; 0: nobody's. */
@@ -476,13 +509,11 @@ bool mf_queue_is_ring(uint32_t owner)
 
 	lock();
 	for (unsigned i = 0; i < MF_QUEUE_OWNERS && owner && !ring; i++) {
-		uint32_t reader =
-			shared->owners[owner % MF_QUEUE_OWNERS].reader;
+		uint32_t reader = place_of(owner)->reader;
 		uint32_t slot = reader - 1;
 
 		if (reader == 0 || reader == MANY_READERS ||
-		    shared->owners[owner % MF_QUEUE_OWNERS].incarnation !=
-			    incarnation_of(slot))
+		    place_of(owner)->incarnation != incarnation_of(slot))
 			break;
 		ring = slot == me;
 		owner = waits_for(slot);

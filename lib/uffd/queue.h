@@ -91,4 +91,11 @@ struct mf_queue_adoption {
 int mf_queue_read(uint32_t owner, int event, struct uffd_msg *ret, unsigned n,
 		  const struct mf_queue_adoption *adoption);
 
+/*
+ * For a thread that has read messages and is about to sleep until there are
+ * more: for how many ns to look for them first; 0: none. Then look.
+ */
+uint64_t mf_queue_patience(void);
+void mf_queue_look_out(uint64_t patience_ns);
+
 #endif

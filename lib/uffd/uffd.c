@@ -10,12 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "fault/signal.h"
 #include "uffd/fork.h"
+#include "uffd/lookout.h"
 #include "uffd/proc.h"
 #include "uffd/range.h"
 #include "uffd/remote.h"
@@ -149,14 +149,13 @@ static int read_some(int fd, struct uffd_msg *ret, size_t len)
 
 ssize_t mf_uffd_read_messages(int fd, void *buf, size_t len)
 {
-	struct pollfd wanted = { .fd = fd, .events = POLLIN };
 	struct uffd_msg messages[MESSAGES_MAX];
 	int n;
 
 	while ((n = read_some(fd, messages, len)) == 0) {
 		if (fcntl(fd, F_GETFL) & O_NONBLOCK)
 			return -EAGAIN;
-		if (poll(&wanted, 1, -1) < 0)
+		if (mf_lookout_poll(fd) < 0)
 			return -errno;
 	}
 	if (n < 0)
