@@ -48,7 +48,9 @@ const char *__ubsan_default_options(void)
 
 const char *__tsan_default_options(void)
 {
-	return SIGNALS_ARE_OURS "halt_on_error=1:die_after_fork=0";
+	/* A second for each process that ends with threads: hundreds do. */
+	return SIGNALS_ARE_OURS "halt_on_error=1:die_after_fork=0:"
+				"atexit_sleep_ms=0";
 }
 
 static struct mf_test *tests, **tests_end = &tests;
