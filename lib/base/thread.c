@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/last.h"
 #include "base/sync.h"
 
 struct start {
@@ -28,6 +29,7 @@ static void *begin(void *arg)
 	 * may be gone: the address is only a number for the wake-up, which at
 	 * worst wakes somebody in vain.
 	 */
+	mf_last_mark_thread();
 	mf_store_release(runs, 1);
 	mf_futex_wake(runs, 1, MF_FUTEX_LOCAL);
 	return fn(fn_arg);
@@ -48,5 +50,7 @@ int mf_thread_start(void *(*fn)(void *arg), void *arg)
 	/* A wake-up for nothing, EAGAIN, EINTR: it is asked again. */
 	while (r == 0 && !mf_load_acquire(&start.runs))
 		(void)mf_futex_wait(&start.runs, 0, 0, MF_FUTEX_LOCAL);
+	if (r == 0)
+		mf_last_have_threads();
 	return -r;
 }

@@ -8,6 +8,7 @@
 #include "uffd/remote.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -94,6 +95,7 @@ static void *run_agent(void *arg)
 	bool closed = false;
 
 	mf_signals_block();
+	(void)pthread_setname_np(pthread_self(), "mfill-agent");
 	mf_store_seq_cst(&channel->agent, mf_slot_index(mf_slot_self()) + 1);
 	mf_futex_wake(&channel->agent, INT_MAX, MF_FUTEX_SHARED);
 	while (!closed) {

@@ -6,6 +6,7 @@
  */
 #include "harness/needs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -146,6 +147,38 @@ void mf_test_needs_threads_after_fork(void)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	if (status != 0)
 		SKIP("threads after fork() (not in qemu-user 7.2)");
+}
+
+static int count_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int n = -2; /* . and .. */
+
+	while (tasks && readdir(tasks))
+		n++;
+	if (tasks)
+		closedir(tasks);
+	return n;
+}
+
+void mf_test_needs_own_threads_only(void)
+{
+	pid_t child = mf_test_fork();
+	uint32_t running = 0;
+	pthread_t thread;
+	int status;
+
+	if (child == 0) {
+		if (pthread_create(&thread, NULL, until_killed, &running) != 0)
+			_exit(1);
+		while (!mf_load_acquire(&running))
+			sched_yield();
+		_exit(count_threads() != 2);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	if (status != 0)
+		SKIP("a process without other threads than its own (not with "
+		     "thread sanitizer or in qemu-user)");
 }
 
 void mf_test_needs_dontdump(void)

@@ -25,6 +25,8 @@ void mf_test_needs_vfork(void);
 void mf_test_needs_crashes(void);
 /* Threads in a child whose parent has threads. Some qemu-user ends there. */
 void mf_test_needs_threads_after_fork(void);
+/* A process with the threads that it made, and no others, in /proc. */
+void mf_test_needs_own_threads_only(void);
 /* MADV_DONTDUMP, and smaps to see it. qemu-user keeps the advice to itself. */
 void mf_test_needs_dontdump(void);
 /*
