@@ -5,7 +5,8 @@
  * A handler thread on an idle machine is woken on a processor that sleeps, which
  * costs more than all the rest, or on the one that is awake: that is luck, and
  * the raw loop and mfill do not always have the same. So once more with the
- * processors busy, and once on one processor.
+ * processors busy, on one processor, and with all threads but the one at the
+ * fault on another.
  */
 #include "bench/bench.h"
 
@@ -19,7 +20,7 @@
 #define PAGES 8192
 #define SIZE  ((size_t)PAGES * BENCH_PAGE)
 
-enum where { IDLE, BUSY, PINNED };
+enum where { IDLE, BUSY, SAME, OTHER };
 
 struct map {
 	int backend, delivery;
@@ -42,23 +43,37 @@ static void keep_busy(void)
 	}
 }
 
-static void pin(void)
+/* The first or second of the processors that this process may use. */
+static void run_on(int which)
 {
-	cpu_set_t here;
+	static cpu_set_t all;
+	cpu_set_t one;
+	size_t cpu = 0;
 
-	CPU_ZERO(&here);
-	CPU_SET((size_t)sched_getcpu(), &here);
-	bench_must(sched_setaffinity(0, sizeof(here), &here) < 0 ? -errno : 0,
-		   "sched_setaffinity");
+	if (CPU_COUNT(&all) == 0)
+		bench_must(sched_getaffinity(0, sizeof(all), &all), "affinity");
+	if (CPU_COUNT(&all) <= which)
+		_exit(1);
+	while (!CPU_ISSET(cpu, &all) || which-- > 0)
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	bench_must(sched_setaffinity(0, sizeof(one), &one), "affinity");
 }
 
-/* A row runs in a process of its own. */
-static void go(enum where where)
+/* A row runs in a process of its own; its threads are where it was before. */
+static void before_threads(enum where where)
 {
 	if (where == BUSY)
 		keep_busy();
-	else if (where == PINNED)
-		pin();
+	else if (where != IDLE)
+		run_on(where == OTHER);
+}
+
+static void after_threads(enum where where)
+{
+	if (where == OTHER)
+		run_on(0);
 }
 
 static double touch(const volatile char *view)
@@ -76,9 +91,12 @@ static double touch(const volatile char *view)
 static double with_raw(const void *arg)
 {
 	const struct map *map = arg;
+	const char *view;
 
-	go(map->where);
-	return touch(raw_map(&map->raw));
+	before_threads(map->where);
+	view = raw_map(&map->raw);
+	after_threads(map->where);
+	return touch(view);
 }
 
 static double with_mfill(const void *arg)
@@ -93,9 +111,10 @@ static double with_mfill(const void *arg)
 	};
 	void *addr;
 
-	go(map->where);
+	before_threads(map->where);
 	bench_must(mfill_map(bench_source(SIZE), 0, SIZE, &options, &addr),
 		   "mfill_map");
+	after_threads(map->where);
 	return touch(addr);
 }
 
@@ -119,9 +138,12 @@ static const struct map uffd_thread = MAP(UFFD, THREAD, IDLE);
 static const struct map guard_thread = MAP(GUARD, THREAD, IDLE);
 static const struct map uffd_thread_busy = MAP(UFFD, THREAD, BUSY);
 static const struct map guard_thread_busy = MAP(GUARD, THREAD, BUSY);
-static const struct map raw_poll_pinned = RAW(poll, PINNED);
-static const struct map uffd_thread_pinned = MAP(UFFD, THREAD, PINNED);
-static const struct map guard_thread_pinned = MAP(GUARD, THREAD, PINNED);
+static const struct map raw_poll_same = RAW(poll, SAME);
+static const struct map uffd_thread_same = MAP(UFFD, THREAD, SAME);
+static const struct map guard_thread_same = MAP(GUARD, THREAD, SAME);
+static const struct map raw_poll_other = RAW(poll, OTHER);
+static const struct map uffd_thread_other = MAP(UFFD, THREAD, OTHER);
+static const struct map guard_thread_other = MAP(GUARD, THREAD, OTHER);
 
 int main(void)
 {
@@ -140,12 +162,18 @@ int main(void)
 		  1.15 },
 		{ "thread, busy: mfill, guard", with_mfill, &guard_thread_busy,
 		  6, 0 },
-		{ "thread, pinned: raw poll, read, UFFDIO_COPY", with_raw,
-		  &raw_poll_pinned, -1, 0 },
-		{ "thread, pinned: mfill, uffd", with_mfill,
-		  &uffd_thread_pinned, 9, 1.15 },
-		{ "thread, pinned: mfill, guard", with_mfill,
-		  &guard_thread_pinned, 9, 0 },
+		{ "thread, same processor: raw poll, ...", with_raw,
+		  &raw_poll_same, -1, 0 },
+		{ "thread, same processor: mfill, uffd", with_mfill,
+		  &uffd_thread_same, 9, 1.15 },
+		{ "thread, same processor: mfill, guard", with_mfill,
+		  &guard_thread_same, 9, 0 },
+		{ "thread, other processor: raw poll, ...", with_raw,
+		  &raw_poll_other, -1, 0 },
+		{ "thread, other processor: mfill, uffd", with_mfill,
+		  &uffd_thread_other, 12, 1.15 },
+		{ "thread, other processor: mfill, guard", with_mfill,
+		  &guard_thread_other, 12, 0 },
 	};
 
 	bench_table("one random 4 KiB fault, from memory", "ns", rows,
