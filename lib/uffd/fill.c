@@ -18,9 +18,9 @@
 #include "uffd/fill.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "backends/uffd.h"
+#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "mm/buffer.h"
 #include "mm/uaccess.h"
@@ -31,11 +31,6 @@
 #define COPY_TRIES 16
 /* Pages filled at once. */
 #define RUN 16
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* Under the lock. */
 static bool is_known(const struct mf_uffd_fill *fill, uintptr_t addr)
@@ -56,12 +51,12 @@ static size_t copy_without_faults(const struct mf_uffd_fill *fill, uint64_t src,
 	if (!is_known(fill, (uintptr_t)src))
 		return 0;
 	while (known < len &&
-	       is_known(fill, (uintptr_t)src + known + page_size() - 1))
-		known += page_size();
+	       is_known(fill, (uintptr_t)src + known + mf_page_size() - 1))
+		known += mf_page_size();
 	mf_pagefault_disable();
 	left = mf_copy_nofault(fill->pages, (void *)(uintptr_t)src, known);
 	mf_pagefault_enable();
-	return (known - left) & ~(page_size() - 1);
+	return (known - left) & ~(mf_page_size() - 1);
 }
 
 /* No lock is held: whoever has to bring that page may do so. */
@@ -88,8 +83,8 @@ static ssize_t copy_with_faults(const struct mf_uffd_fill *fill, uint64_t src,
 					    len);
 		int r;
 
-		if (len - left >= page_size())
-			return (ssize_t)((len - left) & ~(page_size() - 1));
+		if (len - left >= mf_page_size())
+			return (ssize_t)((len - left) & ~(mf_page_size() - 1));
 		r = bring((uintptr_t)src + len - left);
 		if (r < 0)
 			return r;
@@ -117,7 +112,8 @@ static int put(const struct mf_uffd_fill *fill, struct mf_range *range,
 	if (fill->put)
 		return fill->put(range, addr, fill->wp) ?: 1;
 	return mf_put_copy(range, addr, fill->pages,
-			   (have < room ? have : room) / page_size(), fill->wp);
+			   (have < room ? have : room) / mf_page_size(),
+			   fill->wp);
 }
 
 /* Some pages from addr on, of len bytes: how many. */
@@ -129,8 +125,8 @@ static int fill_some(const struct mf_uffd_fill *fill, uintptr_t addr,
 	ssize_t have = 0;
 	int r;
 
-	if (len > RUN * page_size())
-		len = RUN * page_size();
+	if (len > RUN * mf_page_size())
+		len = RUN * mf_page_size();
 	mf_mm_read_lock(fill->mm, fill->me);
 	r = find(fill, addr, &range);
 	if (r == 0) {
@@ -181,14 +177,14 @@ static int64_t fill_all(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 		r = fill_some(fill, (uintptr_t)(start + done), fill->src + done,
 			      (size_t)(len - done));
 		if (r > 0)
-			done += (uint64_t)r * page_size();
+			done += (uint64_t)r * mf_page_size();
 	}
 	return done ? (int64_t)done : r;
 }
 
 int64_t mf_uffd_fill(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 {
-	uint64_t room = RUN * page_size();
+	uint64_t room = RUN * mf_page_size();
 	int64_t done = -ENOMEM;
 
 	fill->mm = mf_mm_self();

@@ -10,17 +10,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/page.h"
 #include "base/sync.h"
 #include "base/sys.h"
 #include "mm/uaccess.h"
 #include "uffd/proc.h"
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static int install_guards(uintptr_t start, size_t len)
 {
@@ -42,7 +37,7 @@ static const struct mf_hider *best[2]; /* private, shared; set by start */
 
 static const struct mf_hider *try_guard(int type)
 {
-	size_t size = page_size();
+	size_t size = mf_page_size();
 	bool works;
 	void *page;
 
@@ -73,7 +68,7 @@ const struct mf_hider *mf_hide_best(bool shared)
 static void set_states(struct mf_range *range, uintptr_t start, size_t len,
 		       uint8_t state)
 {
-	memset(mf_range_state(range, start), state, len / page_size());
+	memset(mf_range_state(range, start), state, len / mf_page_size());
 }
 
 static int visible_prot(const struct mf_range *range, uint8_t state)
@@ -105,7 +100,7 @@ static int protect(struct mf_range *range, uintptr_t start, uintptr_t end,
 			    ? MF_STATE_READ_ONLY
 			    : 0;
 	r = mf_sys.mprotect((void *)start, end - start, prot);
-	for (uintptr_t at = start; r == 0 && at < end; at += page_size()) {
+	for (uintptr_t at = start; r == 0 && at < end; at += mf_page_size()) {
 		uint8_t *state = mf_range_state(range, at);
 
 		*state = (uint8_t)((*state & ~MF_STATE_READ_ONLY) | read_only);
@@ -159,7 +154,7 @@ int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len)
 	uintptr_t run = start, end = start + len;
 	int prot = ANY, r = 0;
 
-	for (uintptr_t at = start; at < end && r == 0; at += page_size()) {
+	for (uintptr_t at = start; at < end && r == 0; at += mf_page_size()) {
 		int next = wanted_prot(range, *mf_range_state(range, at));
 
 		if (next == ANY || next == prot)
@@ -185,7 +180,7 @@ int mf_hide(struct mf_range *range, uintptr_t start, size_t len)
 			: mf_sys.mprotect((void *)start, len, PROT_NONE);
 
 	for (uintptr_t at = start; r == 0 && at < start + len;
-	     at += page_size()) {
+	     at += mf_page_size()) {
 		uint8_t *state = mf_range_state(range, at);
 
 		*state &= MF_STATE_POISON | MF_STATE_WP | MF_STATE_READ_ONLY;
@@ -205,7 +200,7 @@ static bool is_open_below(struct mf_range *range, uintptr_t start, size_t len,
 {
 	uint8_t read_only = state & MF_STATE_WP ? MF_STATE_READ_ONLY : 0;
 
-	for (uintptr_t at = start; at < start + len; at += page_size())
+	for (uintptr_t at = start; at < start + len; at += mf_page_size())
 		if ((*mf_range_state(range, at) & MF_STATE_READ_ONLY) !=
 		    read_only)
 			return false;
@@ -238,15 +233,15 @@ static int repair(struct mf_range *range, uintptr_t start, size_t len,
 	int r = 0;
 
 	for (uintptr_t at = start; at < start + len && r == 0;
-	     at += page_size()) {
+	     at += mf_page_size()) {
 		bool hidden = (*mf_range_state(range, at) & kinds) ==
 			      MF_STATE_HIDDEN;
 
 		if (!range->shared && (hidden || half))
-			r = mf_sys.madvise((void *)at, page_size(),
+			r = mf_sys.madvise((void *)at, mf_page_size(),
 					   MADV_DONTNEED);
 		if (r == 0 && hidden)
-			r = mf_hide(range, at, page_size());
+			r = mf_hide(range, at, mf_page_size());
 	}
 	return r < 0 ? r : mf_hide_open(range, start, len);
 }
@@ -313,7 +308,7 @@ static void map_installed(struct mf_range *range, uintptr_t start,
 {
 	char byte;
 
-	for (uintptr_t at = start; at < end; at += page_size())
+	for (uintptr_t at = start; at < end; at += mf_page_size())
 		if (*mf_range_state(range, at) & MF_STATE_INSTALLED)
 			(void)mf_copy_nofault(&byte, (void *)at, 1);
 }
@@ -330,13 +325,13 @@ bool mf_hide_end(struct mf_range *range)
 
 		if (state & MF_STATE_POISON) {
 			poison = true;
-			at += page_size();
+			at += mf_page_size();
 			continue;
 		}
 		while (at < end &&
 		       !(*mf_range_state(range, at) & MF_STATE_POISON) &&
 		       !((*mf_range_state(range, at) ^ state) & kinds))
-			at += page_size();
+			at += mf_page_size();
 		if (state & kinds)
 			end_run(range, run, at, state);
 		map_installed(range, run, at);

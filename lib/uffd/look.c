@@ -9,19 +9,14 @@
 #include "uffd/look.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/forkgen.h"
+#include "base/page.h"
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "mm/uaccess.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static bool allows(int prot, enum mf_access access)
 {
@@ -57,7 +52,8 @@ static enum mf_range_fault ask_kernel(uintptr_t addr, enum mf_access access)
 
 	return mf_proc_vma(addr, &vma) == 0 && vma.start <= addr &&
 			       allows(vma.prot, access) &&
-			       !is_marked_by_others(addr & ~(page_size() - 1))
+			       !is_marked_by_others(addr &
+						    ~(mf_page_size() - 1))
 		       ? MF_RANGE_RETRY
 		       : MF_RANGE_FOREIGN;
 }
@@ -88,7 +84,8 @@ static enum mf_range_fault look_at_hidden(struct mf_range *range,
 	if (cached && range->mode & UFFDIO_REGISTER_MODE_MINOR)
 		return MF_RANGE_MINOR;
 	/* The file has it by now, or nobody wants to hear of it. */
-	return mf_hide_show(range, page, page_size(), *state & MF_STATE_WP) == 0
+	return mf_hide_show(range, page, mf_page_size(),
+			    *state & MF_STATE_WP) == 0
 		       ? MF_RANGE_RETRY
 		       : MF_RANGE_POISON;
 }
@@ -106,7 +103,7 @@ static enum mf_range_fault look_at_protected(struct mf_range *range,
 		return MF_RANGE_WP;
 	}
 	*mf_range_state(range, page) &= (uint8_t)~MF_STATE_WP;
-	if (mf_hide_open(range, page, page_size()) == 0)
+	if (mf_hide_open(range, page, mf_page_size()) == 0)
 		return MF_RANGE_RETRY;
 	*mf_range_state(range, page) |= MF_STATE_WP;
 	return MF_RANGE_POISON; /* no more mappings: an error, too */
@@ -119,7 +116,7 @@ static enum mf_range_fault look_at_protected(struct mf_range *range,
 static enum mf_range_fault look(struct mf_range *range, uintptr_t addr,
 				enum mf_access access)
 {
-	uintptr_t page = addr & ~(page_size() - 1);
+	uintptr_t page = addr & ~(mf_page_size() - 1);
 	uint8_t state = *mf_range_state(range, page);
 
 	if (!allows(range->prot, access))
@@ -143,8 +140,9 @@ static enum mf_range_fault look_in_child(struct mf_range *range, uintptr_t page)
 		return MF_RANGE_FOREIGN;
 	/* It may have been forked while half of it was there. */
 	if (state & MF_STATE_HIDDEN && !range->shared)
-		(void)mf_sys.madvise((void *)page, page_size(), MADV_DONTNEED);
-	return mf_hide_show(range, page, page_size(), 0) == 0
+		(void)mf_sys.madvise((void *)page, mf_page_size(),
+				     MADV_DONTNEED);
+	return mf_hide_show(range, page, mf_page_size(), 0) == 0
 		       ? MF_RANGE_RETRY
 		       : MF_RANGE_FOREIGN;
 }
@@ -154,7 +152,7 @@ enum mf_range_fault mf_range_look(struct mf_range *range, uintptr_t addr,
 {
 	return range->epoch == mf_fork_generation()
 		       ? look(range, addr, access)
-		       : look_in_child(range, addr & ~(page_size() - 1));
+		       : look_in_child(range, addr & ~(mf_page_size() - 1));
 }
 
 bool mf_range_is_late(uintptr_t addr, enum mf_access access)

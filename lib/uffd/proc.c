@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/forkgen.h"
+#include "base/page.h"
 #include "base/sys.h"
 #include "base/syscall.h"
 
@@ -40,18 +40,13 @@ static struct {
 	int pagemap, mem, maps;
 } proc = { .pagemap = -EBADF, .mem = -EBADF, .maps = -EBADF };
 
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Pages */
 
 void mf_proc_pages(uintptr_t start, size_t n, uint64_t *ret_words)
 {
 	memset(ret_words, 0, n * sizeof(*ret_words));
 	(void)mf_sys.pread(proc.pagemap, ret_words, n * sizeof(*ret_words),
-			   start / page_size() * sizeof(*ret_words));
+			   start / mf_page_size() * sizeof(*ret_words));
 }
 
 bool mf_proc_present(uintptr_t addr)
@@ -64,7 +59,7 @@ bool mf_proc_present(uintptr_t addr)
 
 void mf_proc_cached_pages(uintptr_t start, size_t n, unsigned char *ret_bytes)
 {
-	(void)mf_syscall(SYS_mincore, (long)start, (long)(n * page_size()),
+	(void)mf_syscall(SYS_mincore, (long)start, (long)(n * mf_page_size()),
 			 (long)ret_bytes, 0, 0, 0);
 }
 
@@ -137,7 +132,7 @@ static int query_vma(uintptr_t addr, struct mf_proc_vma *ret)
 	ret->prot = (int)(query.vma_flags & 7); /* the same bits as PROT_* */
 	ret->kind = kind_of(query.vma_flags & PROCMAP_VMA_SHARED, query.inode,
 			    name);
-	if (query.vma_page_size != page_size())
+	if (query.vma_page_size != mf_page_size())
 		ret->kind = MF_PROC_OTHER;
 	ret->inode = query.inode;
 	ret->offset = query.vma_offset;

@@ -14,18 +14,13 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/forkgen.h"
+#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "mm/mm.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* The mark stays although there is no page yet. */
 static bool sticks_to_nothing(const struct mf_range *range)
@@ -64,7 +59,7 @@ static void follow_protection(struct mf_range *range, uintptr_t start, size_t n)
 
 static int apply(struct mf_range *range, uintptr_t start, size_t n)
 {
-	int r = mf_hide_open(range, start, n * page_size());
+	int r = mf_hide_open(range, start, n * mf_page_size());
 
 	if (r < 0)
 		follow_protection(range, start, n);
@@ -77,7 +72,8 @@ static int mark_some(struct mf_range *range, uintptr_t start, size_t n)
 
 	mf_proc_pages(start, n, words);
 	for (size_t i = 0; i < n; i++) {
-		uint8_t *state = mf_range_state(range, start + i * page_size());
+		uint8_t *state = mf_range_state(range,
+						start + i * mf_page_size());
 
 		if (sticks(range, *state, words[i]))
 			*state |= MF_STATE_WP;
@@ -100,12 +96,12 @@ static int protect_pages(struct mf_range *range, uintptr_t start, uintptr_t end,
 	int r = 0;
 
 	for (uintptr_t at = start; at < end && r == 0;) {
-		size_t n = (end - at) / page_size();
+		size_t n = (end - at) / mf_page_size();
 
 		if (wp && n > MF_PROC_PAGES)
 			n = MF_PROC_PAGES;
 		r = wp ? mark_some(range, at, n) : unmark_some(range, at, n);
-		at += n * page_size();
+		at += n * mf_page_size();
 	}
 	return r;
 }

@@ -20,17 +20,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/page.h"
 #include "base/sys.h"
 #include "mm/uaccess.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* As large as a page may be. Nobody writes to it. */
 static char zeros[65536];
@@ -75,13 +70,13 @@ int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 	int r;
 
 	mf_hide_fill(addr, true);
-	r = marked ? mf_hide_unmark(range, addr, page_size()) : 0;
+	r = marked ? mf_hide_unmark(range, addr, mf_page_size()) : 0;
 	if (r == 0)
-		r = mf_proc_write(addr, bytes, page_size());
+		r = mf_proc_write(addr, bytes, mf_page_size());
 	if (r == 0)
 		*mf_range_state(range, addr) = state;
 	else if (marked)
-		(void)mf_hide(range, addr, page_size());
+		(void)mf_hide(range, addr, mf_page_size());
 	mf_hide_fill(addr, false);
 	return r;
 }
@@ -117,10 +112,11 @@ static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 {
 	if (!range->shared)
 		return mf_put_closed(range, addr, bytes, state);
-	if (mf_copy_nofault((void *)alias_of(range, addr), bytes, page_size()))
+	if (mf_copy_nofault((void *)alias_of(range, addr), bytes,
+			    mf_page_size()))
 		return -EFAULT; /* beyond the end of the file */
 	if (is_hidden(range, addr))
-		return show_shared(range, addr, page_size(), state);
+		return show_shared(range, addr, mf_page_size(), state);
 	*mf_range_state(range, addr) = state | MF_STATE_INSTALLED;
 	return 0;
 }
@@ -142,7 +138,7 @@ static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
 
 	if (is_taken(range, addr))
 		return -EEXIST;
-	r = close ? mf_hide_close(range, addr, page_size()) : 0;
+	r = close ? mf_hide_close(range, addr, mf_page_size()) : 0;
 	if (r < 0)
 		return r;
 	/* Somebody may have touched it before it was closed. */
@@ -152,9 +148,9 @@ static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
 		r = put_closed(range, addr, bytes, state);
 	if (!close && (r < 0 || range->shared))
 		return r;
-	back = mf_hide_open(range, addr, page_size());
+	back = mf_hide_open(range, addr, mf_page_size());
 	if (r == 0 && back < 0)
-		take_back(range, addr, page_size());
+		take_back(range, addr, mf_page_size());
 	return r < 0 ? r : back;
 }
 
@@ -194,7 +190,8 @@ static int put_private_run(struct mf_range *range, uintptr_t addr,
 	if (r == 0)
 		r = mf_proc_write(addr, bytes, len);
 	if (r == 0)
-		memset(mf_range_state(range, addr), state, len / page_size());
+		memset(mf_range_state(range, addr), state,
+		       len / mf_page_size());
 	else
 		(void)mf_hide(range, addr, len);
 	mf_hide_fill(addr, false);
@@ -203,7 +200,7 @@ static int put_private_run(struct mf_range *range, uintptr_t addr,
 		take_back(range, addr, len);
 	if (r == 0)
 		r = back;
-	return r < 0 ? r : (int)(len / page_size());
+	return r < 0 ? r : (int)(len / mf_page_size());
 }
 
 /* Fewer when the file ends before. */
@@ -213,11 +210,11 @@ static int put_shared_run(struct mf_range *range, uintptr_t addr,
 	int r;
 
 	len -= mf_copy_nofault((void *)alias_of(range, addr), bytes, len);
-	len -= len % page_size();
+	len -= len % mf_page_size();
 	if (len == 0)
 		return -EFAULT;
 	r = show_shared(range, addr, len, state);
-	return r < 0 ? r : (int)(len / page_size());
+	return r < 0 ? r : (int)(len / mf_page_size());
 }
 
 int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
@@ -230,7 +227,8 @@ int mf_put_copy(struct mf_range *range, uintptr_t addr, const void *bytes,
 	alike = n > 1 ? count_alike(range, addr, n) : 0;
 	if (alike > 1)
 		r = (range->shared ? put_shared_run : put_private_run)(
-			range, addr, bytes, alike * page_size(), state_for(wp));
+			range, addr, bytes, alike * mf_page_size(),
+			state_for(wp));
 	else
 		r = put(range, addr, bytes, state_for(wp)) ?: 1;
 	mf_range_unlock_pages();
@@ -247,7 +245,7 @@ static int zero_private(struct mf_range *range, uintptr_t addr)
 	    mf_put_is_there(range, addr))
 		return -EEXIST;
 	if (state & MF_STATE_HIDDEN)
-		r = mf_hide_show(range, addr, page_size(), 0);
+		r = mf_hide_show(range, addr, mf_page_size(), 0);
 	if (r == 0)
 		*mf_range_state(range, addr) |= touch(addr);
 	return r;
@@ -271,9 +269,9 @@ static int show_cached(struct mf_range *range, uintptr_t addr, uint8_t state)
 
 	state |= MF_STATE_INSTALLED;
 	if (is_hidden(range, addr))
-		return mf_hide_show(range, addr, page_size(), state);
+		return mf_hide_show(range, addr, mf_page_size(), state);
 	*mf_range_state(range, addr) = state;
-	r = mf_hide_open(range, addr, page_size());
+	r = mf_hide_open(range, addr, mf_page_size());
 	if (r == 0)
 		(void)touch(addr);
 	return r;
@@ -300,16 +298,16 @@ int mf_put_continue(struct mf_range *range, uintptr_t addr, bool wp)
 static int poison(struct mf_range *range, uintptr_t addr)
 {
 	bool hidden = is_hidden(range, addr);
-	int r = hidden ? 0 : mf_hide_close(range, addr, page_size());
+	int r = hidden ? 0 : mf_hide_close(range, addr, mf_page_size());
 
 	if (r == 0 && mf_put_is_there(range, addr))
 		r = -EEXIST;
 	if (r == 0 && !hidden)
-		r = mf_hide(range, addr, page_size());
+		r = mf_hide(range, addr, mf_page_size());
 	if (r == 0)
 		*mf_range_state(range, addr) |= MF_STATE_POISON;
 	if (!hidden)
-		(void)mf_hide_open(range, addr, page_size());
+		(void)mf_hide_open(range, addr, mf_page_size());
 	return r;
 }
 

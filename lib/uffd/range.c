@@ -9,9 +9,9 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/mutex.h"
+#include "base/page.h"
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "base/userfaultfd.h"
@@ -32,11 +32,6 @@ static unsigned n_ranges;		   /* mmap_lock; used ones are below */
 static uint64_t generation;		   /* mmap_lock */
 static struct mf_mutex change_mutex; /* one who changes ranges at a time */
 static struct mf_mutex page_mutex;
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static void write_lock(void)
 {
@@ -73,7 +68,7 @@ int mf_ranges_start(void)
 
 uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr)
 {
-	return &range->state[(addr - range->start) / page_size()];
+	return &range->state[(addr - range->start) / mf_page_size()];
 }
 
 void mf_range_lock_pages(void)
@@ -196,7 +191,7 @@ static bool keep_poison(struct mf_range *range)
 	bool left = false;
 
 	for (uintptr_t at = range->start; at < range->start + range->len;
-	     at += page_size()) {
+	     at += mf_page_size()) {
 		uint8_t *state = mf_range_state(range, at);
 
 		if (!(*state & MF_STATE_POISON))
@@ -229,7 +224,7 @@ static int new_states(struct mf_range *range)
 {
 	int r;
 
-	range->states_size = range->len / page_size();
+	range->states_size = range->len / mf_page_size();
 	r = mf_sys.mmap(NULL, range->states_size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
 			&range->states);
@@ -303,7 +298,7 @@ static bool is_same(const struct mf_range *range, const struct mf_proc_vma *vma)
 /* Then what is opened next may be written to. */
 static void drop_marks(struct mf_range *range)
 {
-	for (size_t i = 0; i < range->len / page_size(); i++)
+	for (size_t i = 0; i < range->len / mf_page_size(); i++)
 		range->state[i] &= (uint8_t)~MF_STATE_WP;
 }
 
@@ -507,7 +502,7 @@ static bool has_mode_wp(const struct mf_range *range)
  */
 static void forget_poison(struct mf_range *range)
 {
-	for (size_t i = 0; i < range->len / page_size(); i++)
+	for (size_t i = 0; i < range->len / mf_page_size(); i++)
 		range->state[i] &= (uint8_t)~MF_STATE_POISON;
 }
 
@@ -601,7 +596,7 @@ static bool joins(const struct mf_range *left, const struct mf_range *right)
 	       left->owner == right->owner && left->epoch == right->epoch &&
 	       left->mode == right->mode && left->prot == right->prot &&
 	       left->hider == right->hider && left->states == right->states &&
-	       left->state + left->len / page_size() == right->state &&
+	       left->state + left->len / mf_page_size() == right->state &&
 	       (!left->shared || left->alias + left->len == right->alias);
 }
 

@@ -7,16 +7,11 @@
  */
 #include "uffd/settle.h"
 
-#include <unistd.h>
 
+#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /*
  * A page that only minor faults are announced for is hidden also while its
@@ -57,7 +52,7 @@ static int turn(struct mf_range *range, uintptr_t start, uintptr_t end)
 	if (!(*mf_range_state(range, start) & MF_STATE_HIDDEN))
 		return mf_hide(range, start, end - start);
 	r = mf_hide_unmark(range, start, end - start);
-	for (uintptr_t at = start; r == 0 && at < end; at += page_size())
+	for (uintptr_t at = start; r == 0 && at < end; at += mf_page_size())
 		*mf_range_state(range, at) &= (uint8_t)~MF_STATE_HIDDEN;
 	return r;
 }
@@ -66,7 +61,7 @@ static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
 {
 	uint64_t words[MF_PROC_PAGES];
 	unsigned char cached[MF_PROC_PAGES] = { 0 };
-	uintptr_t run = 0, end = start + n * page_size();
+	uintptr_t run = 0, end = start + n * mf_page_size();
 	bool run_hidden = false;
 	int r = 0;
 
@@ -74,8 +69,8 @@ static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
 	if (range->shared)
 		mf_proc_cached_pages(range->alias + (start - range->start), n,
 				     cached);
-	for (uintptr_t at = start; at <= end && r == 0; at += page_size()) {
-		size_t i = (at - start) / page_size();
+	for (uintptr_t at = start; at <= end && r == 0; at += mf_page_size()) {
+		size_t i = (at - start) / mf_page_size();
 		bool turns = false, hidden = false;
 
 		if (at < end) {
@@ -105,12 +100,12 @@ int mf_settle(struct mf_range *range, uintptr_t start, size_t len)
 	int r = mf_hide_close(range, start, len), back;
 
 	for (uintptr_t at = start; at < end && r == 0;) {
-		size_t n = (end - at) / page_size();
+		size_t n = (end - at) / mf_page_size();
 
 		if (n > MF_PROC_PAGES)
 			n = MF_PROC_PAGES;
 		r = settle_some(range, at, n);
-		at += n * page_size();
+		at += n * mf_page_size();
 	}
 	back = mf_hide_open(range, start, len);
 	return r < 0 ? r : back;
