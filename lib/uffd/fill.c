@@ -20,7 +20,6 @@
 #include <errno.h>
 
 #include "backends/uffd.h"
-#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "mm/buffer.h"
 #include "mm/uaccess.h"

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/page.h"
 #include "base/sync.h"
 #include "base/sys.h"
 #include "mm/uaccess.h"
@@ -84,7 +83,7 @@ static int visible_prot(const struct mf_range *range, uint8_t state)
 static int wanted_prot(const struct mf_range *range, uint8_t state)
 {
 	if (state & MF_STATE_HIDDEN)
-		return range->hider->install ? ANY : PROT_NONE;
+		return state & MF_STATE_NO_ACCESS ? PROT_NONE : ANY;
 	return visible_prot(range, state);
 }
 
@@ -119,15 +118,25 @@ static struct {
 	bool half; /* bytes are being put there */
 } closed[2];	   /* page lock, or write lock */
 
+static bool is_closed(const struct mf_range *range, uintptr_t start, size_t len)
+{
+	uintptr_t at = start, end = start + len;
+
+	while (at < end && *mf_range_state(range, at) & MF_STATE_NO_ACCESS)
+		at += mf_page_size();
+	return at == end;
+}
+
 int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len)
 {
 	int at = closed[0].len ? 1 : 0, r;
 
-	(void)range;
 	closed[at].half = false;
 	closed[at].start = start;
 	mf_barrier();
 	closed[at].len = len;
+	if (is_closed(range, start, len))
+		return 0;
 	r = mf_sys.mprotect((void *)start, len, PROT_NONE);
 	if (r < 0)
 		closed[at].len = 0;
@@ -148,22 +157,30 @@ static void forget_closed(uintptr_t start, size_t len)
 			closed[i].len = 0;
 }
 
+/* No access below a marker would outlive it. */
+static bool go_together(int prot, int next)
+{
+	if (prot == ANY || next == ANY)
+		return prot != PROT_NONE && next != PROT_NONE;
+	return prot == next;
+}
+
 /* As few calls, and so mappings, as the states allow. */
 int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len)
 {
 	uintptr_t run = start, end = start + len;
-	int prot = ANY, r = 0;
+	int prot = wanted_prot(range, *mf_range_state(range, start)), r = 0;
 
 	for (uintptr_t at = start; at < end && r == 0; at += mf_page_size()) {
 		int next = wanted_prot(range, *mf_range_state(range, at));
 
-		if (next == ANY || next == prot)
-			continue;
-		if (prot != ANY) {
+		if (!go_together(prot, next)) {
 			r = protect(range, run, at, prot);
 			run = at;
+			prot = next;
 		}
-		prot = next;
+		if (prot == ANY)
+			prot = next;
 	}
 	if (r == 0)
 		r = protect(range, run, end, prot);
@@ -185,13 +202,63 @@ int mf_hide(struct mf_range *range, uintptr_t start, size_t len)
 
 		*state &= MF_STATE_POISON | MF_STATE_WP | MF_STATE_READ_ONLY;
 		*state |= MF_STATE_HIDDEN;
+		if (!range->hider->install) {
+			*state &= (uint8_t)~MF_STATE_READ_ONLY;
+			*state |= MF_STATE_NO_ACCESS;
+		}
 	}
 	return r;
 }
 
+void mf_hide_keep_closed(struct mf_range *range, uintptr_t start, size_t len)
+{
+	set_states(range, start, len, MF_STATE_HIDDEN | MF_STATE_NO_ACCESS);
+}
+
+/* A child that is forked in the middle of these repairs what is closed. */
+int mf_hide_by_access(struct mf_range *range, uintptr_t start, size_t len)
+{
+	int r = mf_hide_close(range, start, len);
+
+	if (r < 0)
+		return r;
+	r = mf_hide_unmark(range, start, len);
+	for (uintptr_t at = start; r == 0 && at < start + len;
+	     at += mf_page_size()) {
+		uint8_t *state = mf_range_state(range, at);
+
+		*state &= (uint8_t)~MF_STATE_READ_ONLY;
+		*state |= MF_STATE_NO_ACCESS;
+	}
+	if (r == 0)
+		forget_closed(start, len);
+	else
+		(void)mf_hide_open(range, start, len);
+	return r;
+}
+
+int mf_hide_by_markers(struct mf_range *range, uintptr_t start, size_t len)
+{
+	int r = mf_hide_close(range, start, len), back;
+
+	if (r == 0)
+		r = mf_hide(range, start, len);
+	back = mf_hide_open(range, start, len);
+	if (r < 0 || back == 0)
+		return r;
+	(void)mf_hide_unmark(range, start, len);
+	for (uintptr_t at = start; at < start + len; at += mf_page_size())
+		*mf_range_state(range, at) |= MF_STATE_NO_ACCESS;
+	return back;
+}
+
 int mf_hide_unmark(struct mf_range *range, uintptr_t start, size_t len)
 {
-	return range->hider->remove ? range->hider->remove(start, len) : 0;
+	uintptr_t at = start, end = start + len;
+
+	while (at < end && !mf_state_is_marked(*mf_range_state(range, at)))
+		at += mf_page_size();
+	return at < end ? range->hider->remove(at, end - at) : 0;
 }
 
 /* The protection is right already, if a marker is all that hides them. */
@@ -201,10 +268,10 @@ static bool is_open_below(struct mf_range *range, uintptr_t start, size_t len,
 	uint8_t read_only = state & MF_STATE_WP ? MF_STATE_READ_ONLY : 0;
 
 	for (uintptr_t at = start; at < start + len; at += mf_page_size())
-		if ((*mf_range_state(range, at) & MF_STATE_READ_ONLY) !=
-		    read_only)
+		if ((*mf_range_state(range, at) &
+		     (MF_STATE_READ_ONLY | MF_STATE_NO_ACCESS)) != read_only)
 			return false;
-	return range->hider->remove;
+	return true;
 }
 
 /* Protection first: no write slips in before it. */
@@ -269,7 +336,7 @@ bool mf_hide_is_gone(const struct mf_range *range, uintptr_t addr)
 	mf_proc_pages(addr, 1, &word);
 	if (word & MF_PROC_PRESENT)
 		return true;
-	if (range->hider->install)
+	if (mf_state_is_marked(*mf_range_state(range, addr)))
 		return !(word & MF_PROC_SWAP);
 	return mf_proc_vma(addr, &vma) < 0 || vma.start > addr ||
 	       vma.prot != PROT_NONE;
@@ -291,14 +358,14 @@ static bool is_ours(const struct mf_range *range, uintptr_t addr, int prot)
 static void end_run(struct mf_range *range, uintptr_t start, uintptr_t end,
 		    uint8_t state)
 {
-	if (state & MF_STATE_HIDDEN && range->hider->remove)
+	if (mf_state_is_marked(state))
 		(void)range->hider->remove(start, end - start);
 	else if (state & MF_STATE_HIDDEN && !is_ours(range, start, PROT_NONE))
 		return;
 	if (state & MF_STATE_READ_ONLY &&
 	    !is_ours(range, start, visible_prot(range, MF_STATE_WP)))
 		return;
-	if (state & MF_STATE_READ_ONLY || !range->hider->remove)
+	if (state & (MF_STATE_READ_ONLY | MF_STATE_NO_ACCESS))
 		(void)mf_sys.mprotect((void *)start, end - start, range->prot);
 }
 
@@ -315,7 +382,8 @@ static void map_installed(struct mf_range *range, uintptr_t start,
 
 bool mf_hide_end(struct mf_range *range)
 {
-	const uint8_t kinds = MF_STATE_HIDDEN | MF_STATE_READ_ONLY;
+	const uint8_t kinds = MF_STATE_HIDDEN | MF_STATE_READ_ONLY |
+			      MF_STATE_NO_ACCESS;
 	uintptr_t at = range->start, end = range->start + range->len;
 	bool poison = false;
 

@@ -14,7 +14,8 @@
  *   mprotect  no access: a mapping for each run of pages, of which the kernel
  *             allows 65530
  *
- * Write protection is mprotect() in both.
+ * A few pages of the first kind may be hidden in the second way for a while:
+ * window.h. Write protection is mprotect() in both.
  */
 #ifndef MF_UFFD_HIDE_H
 #define MF_UFFD_HIDE_H
@@ -44,6 +45,14 @@ int mf_hide_close(const struct mf_range *range, uintptr_t start, size_t len);
 void mf_hide_fill(uintptr_t start, bool half);
 /* To all pages the access that their state allows. */
 int mf_hide_open(struct mf_range *range, uintptr_t start, size_t len);
+/*
+ * What was closed cannot be opened, since the kernel allows no more mappings:
+ * that hides it then.
+ */
+void mf_hide_keep_closed(struct mf_range *range, uintptr_t start, size_t len);
+/* Pages with markers lose access in their place, and the other way round. */
+int mf_hide_by_access(struct mf_range *range, uintptr_t start, size_t len);
+int mf_hide_by_markers(struct mf_range *range, uintptr_t start, size_t len);
 /* Take a marker away from closed pages, which become missing and not hidden. */
 int mf_hide_unmark(struct mf_range *range, uintptr_t start, size_t len);
 /* A hidden page was unmapped since, without our knowing. */

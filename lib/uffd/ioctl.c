@@ -9,7 +9,6 @@
 #include "uffd/uffd.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/userfaultfd.h"
 #include "fault/fault.h"
@@ -35,11 +34,6 @@
 	 UFFDIO_REGISTER_MODE_MINOR)
 #define TASK_SIZE ((uint64_t)1 << 47)
 
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 static int get_arg(void *to, const void *arg, size_t size)
 {
 	return mf_fault_copy(to, arg, size) ? -EFAULT : 0;
@@ -52,7 +46,7 @@ static int put_arg(void *arg, const void *from, size_t size)
 
 static int check_range(uint64_t start, uint64_t len)
 {
-	if (start % page_size() || len % page_size() || len == 0 ||
+	if (start % mf_page_size() || len % mf_page_size() || len == 0 ||
 	    start >= TASK_SIZE || len > TASK_SIZE - start)
 		return -EINVAL;
 	return 0;

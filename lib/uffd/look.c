@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 
 #include "base/forkgen.h"
-#include "base/page.h"
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "mm/uaccess.h"
@@ -63,7 +62,7 @@ static bool is_marked(const struct mf_range *range, uintptr_t page)
 {
 	uint64_t word;
 
-	if (!range->hider->install)
+	if (!mf_state_is_marked(*mf_range_state(range, page)))
 		return true;
 	mf_proc_pages(page, 1, &word);
 	return word & MF_PROC_SWAP;

@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 
 #include "base/forkgen.h"
-#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "mm/mm.h"
 #include "uffd/hide.h"

@@ -8,7 +8,7 @@
  * How bytes get in without being seen half done depends on the memory:
  *
  *   private  there is no second mapping of it. They go through /proc/self/mem,
- *	      which needs no access, while nobody has any
+ *	      which needs no access, while nobody has any (window.h)
  *   shared   through a second mapping, made by mremap() of size 0
  *
  * A page that is missing but not hidden (nobody asked for that, or somebody
@@ -21,11 +21,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/page.h"
 #include "base/sys.h"
 #include "mm/uaccess.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
+#include "uffd/window.h"
 
 /* As large as a page may be. Nobody writes to it. */
 static char zeros[65536];
@@ -66,7 +66,7 @@ static uint8_t touch(uintptr_t addr)
 int mf_put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 		  uint8_t state)
 {
-	bool marked = is_hidden(range, addr) && range->hider->install;
+	bool marked = mf_state_is_marked(*mf_range_state(range, addr));
 	int r;
 
 	mf_hide_fill(addr, true);
@@ -93,7 +93,7 @@ static void take_back(struct mf_range *range, uintptr_t addr, size_t len)
 		return;
 	}
 	(void)mf_sys.madvise((void *)addr, len, MADV_DONTNEED);
-	(void)mf_hide(range, addr, len);
+	mf_hide_keep_closed(range, addr, len);
 }
 
 static int show_shared(struct mf_range *range, uintptr_t addr, size_t len,
@@ -138,6 +138,8 @@ static int put(struct mf_range *range, uintptr_t addr, const void *bytes,
 
 	if (is_taken(range, addr))
 		return -EEXIST;
+	if (hidden && !range->shared)
+		mf_window_before(range, addr, mf_page_size());
 	r = close ? mf_hide_close(range, addr, mf_page_size()) : 0;
 	if (r < 0)
 		return r;
@@ -182,8 +184,10 @@ static size_t count_alike(const struct mf_range *range, uintptr_t addr,
 static int put_private_run(struct mf_range *range, uintptr_t addr,
 			   const void *bytes, size_t len, uint8_t state)
 {
-	int r = mf_hide_close(range, addr, len), back;
+	int r, back;
 
+	mf_window_before(range, addr, len);
+	r = mf_hide_close(range, addr, len);
 	mf_hide_fill(addr, true);
 	if (r == 0)
 		r = mf_hide_unmark(range, addr, len);

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 
 #include "base/mutex.h"
-#include "base/page.h"
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "base/userfaultfd.h"
@@ -19,6 +18,7 @@
 #include "uffd/hide.h"
 #include "uffd/proc.h"
 #include "uffd/settle.h"
+#include "uffd/window.h"
 
 #define RANGES_MAX 1024
 
@@ -42,6 +42,7 @@ static void write_lock(void)
 	mf_signals_block();
 	mf_mutex_lock(&change_mutex, MF_RANK_API);
 	(void)mf_mmap_write_lock(mm->lock, me);
+	mf_window_close_all();
 }
 
 static void write_unlock(void)
@@ -64,11 +65,6 @@ int mf_ranges_start(void)
 		mf_hide_start();
 	mf_ranges_thaw();
 	return r;
-}
-
-uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr)
-{
-	return &range->state[(addr - range->start) / mf_page_size()];
 }
 
 void mf_range_lock_pages(void)

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/page.h"
+
 /*
  * What we made of a page. Whether one that is not hidden is there, the kernel
  * says; one that is hidden is missing here (the file of a shared one may have
@@ -29,7 +31,14 @@ enum {
 	/* Put in by us: it counts as there before anybody has touched it. */
 	MF_STATE_INSTALLED = 0x8,
 	MF_STATE_READ_ONLY = 0x10, /* how it is mapped, below a marker, too */
+	MF_STATE_NO_ACCESS = 0x20, /* that hides it, and no marker */
 };
+
+static inline bool mf_state_is_marked(uint8_t state)
+{
+	return (state & (MF_STATE_HIDDEN | MF_STATE_NO_ACCESS)) ==
+	       MF_STATE_HIDDEN;
+}
 
 struct mf_hider;
 
@@ -109,7 +118,11 @@ bool mf_range_has(uintptr_t start, size_t len);
 /* Some of it is registered. */
 bool mf_range_touches(uintptr_t start, size_t len);
 
-uint8_t *mf_range_state(const struct mf_range *range, uintptr_t addr);
+static inline uint8_t *mf_range_state(const struct mf_range *range,
+				      uintptr_t addr)
+{
+	return &range->state[(addr - range->start) / mf_page_size()];
+}
 
 /* Under the read lock. A leaf: nothing is waited for, nothing faults. */
 void mf_range_lock_pages(void);

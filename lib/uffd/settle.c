@@ -7,8 +7,6 @@
  */
 #include "uffd/settle.h"
 
-
-#include "base/page.h"
 #include "base/userfaultfd.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
@@ -34,14 +32,13 @@ static bool is_hidden_in(const struct mf_range *range, uint8_t state,
  * The kernel knows better than our note: the program may have mapped something
  * else there since. A marker shows as swapped out.
  */
-static uint8_t true_state(const struct mf_range *range, uint8_t state,
-			  uint64_t word)
+static uint8_t true_state(uint8_t state, uint64_t word)
 {
 	if (!(state & MF_STATE_HIDDEN))
 		return state;
 	if (word & MF_PROC_PRESENT)
 		return 0;
-	return range->hider->install && !mf_proc_has(word) ? 0 : state;
+	return mf_state_is_marked(state) && !mf_proc_has(word) ? 0 : state;
 }
 
 /* All of the pages go from hidden to not hidden or back. */
@@ -53,7 +50,8 @@ static int turn(struct mf_range *range, uintptr_t start, uintptr_t end)
 		return mf_hide(range, start, end - start);
 	r = mf_hide_unmark(range, start, end - start);
 	for (uintptr_t at = start; r == 0 && at < end; at += mf_page_size())
-		*mf_range_state(range, at) &= (uint8_t)~MF_STATE_HIDDEN;
+		*mf_range_state(range, at) &= (uint8_t) ~(MF_STATE_HIDDEN |
+							  MF_STATE_NO_ACCESS);
 	return r;
 }
 
@@ -76,7 +74,7 @@ static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
 		if (at < end) {
 			uint8_t *state = mf_range_state(range, at);
 
-			*state = true_state(range, *state, words[i]);
+			*state = true_state(*state, words[i]);
 			hidden = *state & MF_STATE_HIDDEN;
 			turns = !(*state & MF_STATE_POISON) &&
 				hidden != is_hidden_in(range, *state, words[i],

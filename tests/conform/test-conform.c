@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "harness/harness.h"
+#include "uffd/window.h"
 
 #define MISSING	 UFFDIO_REGISTER_MODE_MISSING
 #define MINOR	 UFFDIO_REGISTER_MODE_MINOR
@@ -461,6 +462,13 @@ TEST_WITHIN(shared_memory_is_as_the_kernel_s, 60)
 TEST_WITHIN(memfd_memory_is_as_the_kernel_s, 60)
 {
 	compare(MEMFD);
+}
+
+/* Each page is taken for one of many in order. */
+TEST_WITHIN(private_memory_in_windows_is_as_the_kernel_s, 60)
+{
+	mf_window_after = 0;
+	compare(ANON);
 }
 
 TEST_WITHIN(private_memory_on_an_old_kernel_is_as_this_kernel_s, 60)

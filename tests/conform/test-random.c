@@ -27,6 +27,7 @@
 #include "conform/change.h"
 #include "conform/conform.h"
 #include "harness/harness.h"
+#include "uffd/window.h"
 
 #define STEPS 40
 
@@ -314,11 +315,14 @@ static void compare(unsigned long sequences, bool threads)
 		enum memory memory = (enum memory)mf_random_below(&random,
 								  MEMORIES);
 		unsigned n = 1 + (unsigned)mf_random_below(&random, STEPS);
+		unsigned after = (unsigned)mf_random_below(&random, 3);
 		const struct rules rules = {
 			.minor = memory != ANON && mf_random_below(&random, 2),
 			.threads = threads,
 		};
 
+		/* Some have windows from the first page on. */
+		mf_window_after = after > 0 ? 4 : 0;
 		make_sequence(&random, &rules, steps, n);
 		if (same(memory, steps, n))
 			continue;

@@ -133,15 +133,14 @@ TEST(a_mark_that_cannot_be_is_none)
 }
 
 /* It stays missing, whole, and can be had when there are mappings again. */
-static void check_copy(int type, size_t n)
+static void check_copy(int type, size_t n, bool with_guards)
 {
 	char *area = map(type), *source = map(MAP_PRIVATE), byte;
-	int fd = open_and_register(area, false);
+	int fd = open_and_register(area, with_guards);
 
 	memset(source, 7, PAGES * PAGE);
-	mappings_left = type == MAP_PRIVATE ? 1 : 0;
-	if (n == 1 && type == MAP_PRIVATE)
-		mappings_left = 0;
+	/* Closed, and not opened again. */
+	mappings_left = with_guards ? 1 : 0;
 	ck_assert_int_eq(copy(fd, area, 4, source, n), -ENOMEM);
 	mappings_left = 1000000;
 	ck_assert_uint_eq(mfill_copy_nofault(&byte, area + 4 * PAGE, 1), 1);
@@ -155,8 +154,31 @@ static void check_copy(int type, size_t n)
 
 TEST(a_page_that_cannot_be_shown_stays_missing)
 {
+	for (size_t n = 1; n <= 8; n += 7)
+		check_copy(MAP_PRIVATE, n, true);
+}
+
+TEST(a_page_that_could_not_be_shown_can_be_had_as_zeros)
+{
+	char *area = map(MAP_PRIVATE), *source = map(MAP_PRIVATE), byte = 1;
+	int fd = open_and_register(area, true);
+	struct uffdio_zeropage args = { .range = { (uintptr_t)area, PAGE } };
+
+	mappings_left = 1;
+	ck_assert_int_eq(copy(fd, area, 0, source, 1), -ENOMEM);
+	mappings_left = 1000000;
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_ZEROPAGE, &args), 0);
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, area, 1), 0);
+	ck_assert_int_eq(byte, 0);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, PAGES * PAGE);
+	munmap(source, PAGES * PAGE);
+}
+
+TEST(a_page_that_cannot_be_shown_without_guards_stays_missing)
+{
 	for (size_t n = 1; n <= 8; n += 7) {
-		check_copy(MAP_PRIVATE, n);
-		check_copy(MAP_SHARED, n);
+		check_copy(MAP_PRIVATE, n, false);
+		check_copy(MAP_SHARED, n, false);
 	}
 }
