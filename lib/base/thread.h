@@ -2,9 +2,10 @@
 /*
  * thread.h - start a thread of our own.
  *
- * Promise: the thread runs when the call returns; so a caller that forks next
- * finds it past its start, in which it may hold locks that no fork handler
- * knows of: a sanitizer's, for one, and the child would wait for them for ever.
+ * Promise: the thread runs when the call returns; and whoever forks meanwhile
+ * waits until it does. In its start a thread may hold locks that no fork
+ * handler knows of, a sanitizer's, for one, and a child that starts a thread,
+ * too, would wait for them for ever.
  * Context: not in a signal handler, no lock held.
  */
 #ifndef MF_BASE_THREAD_H
