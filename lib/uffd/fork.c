@@ -28,6 +28,7 @@
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "mm/mm.h"
+#include "uffd/move.h"
 #include "uffd/range.h"
 #include "uffd/remote.h"
 #include "uffd/table.h"
@@ -46,6 +47,7 @@ static struct birth births[MF_QUEUE_OWNERS];
 static unsigned n_births;
 static int pipe_ends[2];
 static pid_t parent_pid;
+static uint32_t parent_process; /* of forkgen.h */
 
 int (*mf_uffd_serve_parent)(uint32_t owner, unsigned long request, void *arg);
 
@@ -113,6 +115,7 @@ static void before(void)
 	mf_ranges_freeze();
 	n_births = 0;
 	parent_pid = (pid_t)own_pid();
+	parent_process = mf_fork_generation();
 	n = mf_uffd_list(all, MF_QUEUE_OWNERS);
 	for (unsigned i = 0; i < n; i++)
 		if (all[i].features & UFFD_FEATURE_EVENT_FORK &&
@@ -189,6 +192,7 @@ static void take_over(struct birth *birth)
 static void in_child(void)
 {
 	mf_signals_restore(); /* mf_ranges_freeze(); the lock is the parent's */
+	mf_move_repair(parent_process);
 	mf_ranges_enter_child(child_of);
 	if (n_births == 0)
 		return;

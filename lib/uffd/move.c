@@ -118,6 +118,48 @@ static bool is_empty(const struct mf_range *range, uintptr_t addr)
 	       !mf_put_is_there(range, addr);
 }
 
+/*
+ * The move under way, for a child that is forked in the middle of it: what is
+ * not registered is nobody else's to open again, and a page that is in both
+ * places must leave one of them.
+ */
+enum phase { CLOSING, PUTTING, LEFT };
+
+static struct {
+	uint32_t process; /* mf_fork_generation() */
+	uintptr_t dst;
+	uintptr_t src; /* 0: none */
+	int prot;      /* of both */
+	uint8_t old;   /* the destination's state before */
+	enum phase phase;
+} under_way; /* page lock */
+
+static void note_begin(const struct mf_range *to, uintptr_t dst, uintptr_t src)
+{
+	under_way.process = mf_fork_generation();
+	under_way.dst = dst;
+	under_way.prot = to->prot;
+	under_way.old = *mf_range_state(to, dst);
+	under_way.phase = CLOSING;
+	mf_barrier();
+	under_way.src = src;
+	mf_barrier();
+}
+
+/* Seen by a child that sees what is done after it. */
+static void note_phase(enum phase phase)
+{
+	mf_barrier();
+	under_way.phase = phase;
+	mf_barrier();
+}
+
+static void note_end(void)
+{
+	mf_barrier();
+	under_way.src = 0;
+}
+
 static bool is_all_zeros(const unsigned char *page)
 {
 	for (size_t i = 0; i < page_size(); i++)
@@ -165,17 +207,23 @@ static int open_source(struct mf_range *from, uintptr_t src, int prot)
 		    : mf_sys.mprotect((void *)src, page_size(), prot);
 }
 
+static int hide_source(struct mf_range *from, uintptr_t src)
+{
+	*mf_range_state(from, src) = 0;
+	return from->mode & UFFDIO_REGISTER_MODE_MISSING
+		       ? mf_hide(from, src, page_size())
+		       : 0;
+}
+
 /* Closed, and its bytes are where they have gone to: it is missing now. */
 static int empty_source(struct mf_range *from, uintptr_t src)
 {
 	int r = mf_sys.madvise((void *)src, page_size(), MADV_DONTNEED);
 
-	if (r < 0 || !from)
+	if (r < 0)
 		return r;
-	*mf_range_state(from, src) = 0;
-	return from->mode & UFFDIO_REGISTER_MODE_MISSING
-		       ? mf_hide(from, src, page_size())
-		       : 0;
+	note_phase(LEFT);
+	return from ? hide_source(from, src) : 0;
 }
 
 /*
@@ -198,7 +246,10 @@ static int move_closed(const struct move *move, struct mf_range *to,
 	r = mf_hide_close(to, dst, page_size());
 	if (r < 0)
 		return r;
-	r = is_empty(to, dst) ? mf_put_closed(to, dst, move->page, 0) : -EEXIST;
+	if (!is_empty(to, dst))
+		return -EEXIST;
+	note_phase(PUTTING);
+	r = mf_put_closed(to, dst, move->page, 0);
 	if (r < 0)
 		return r;
 	r = empty_source(from, src);
@@ -224,16 +275,59 @@ static int move_page(const struct move *move, uintptr_t dst, uintptr_t src)
 		from = NULL;
 	if (r > 0)
 		return move->holes ? 0 : -ENOENT;
-	if (r == 0)
-		r = close_source(from, src);
 	if (r < 0)
 		return r;
-	r = move_closed(move, to, dst, from, src, word);
-	back = open_source(from, src, to->prot);
-	if (r == 0)
-		r = back;
-	back = mf_hide_open(to, dst, page_size());
-	return r < 0 ? r : back;
+	note_begin(to, dst, src);
+	r = close_source(from, src);
+	if (r == 0) {
+		r = move_closed(move, to, dst, from, src, word);
+		back = open_source(from, src, to->prot);
+		if (r == 0)
+			r = back;
+		back = mf_hide_open(to, dst, page_size());
+		if (r == 0)
+			r = back;
+	}
+	note_end();
+	return r;
+}
+
+/* In a child: is the page where it was? Nothing hides it before it has left. */
+static bool has_stayed(void)
+{
+	uint64_t word;
+
+	if (under_way.phase == LEFT)
+		return false;
+	mf_proc_pages(under_way.src, 1, &word);
+	return mf_proc_has(word);
+}
+
+static void take_back(struct mf_range *to)
+{
+	if (under_way.phase != PUTTING)
+		return;
+	(void)mf_sys.madvise((void *)under_way.dst, page_size(), MADV_DONTNEED);
+	if (to)
+		*mf_range_state(to, under_way.dst) = under_way.old;
+}
+
+void mf_move_repair(uint32_t parent)
+{
+	struct mf_range *from = mf_range_find(under_way.src);
+
+	if (!under_way.src || under_way.process != parent)
+		return;
+	if (from && !from->owner)
+		from = NULL;
+	(void)mf_proc_open();
+	if (has_stayed())
+		take_back(mf_range_find(under_way.dst));
+	else if (from)
+		(void)hide_source(from, under_way.src);
+	if (!from)
+		(void)open_source(NULL, under_way.src, under_way.prot);
+	under_way.src = 0;
 }
 
 /* Each page is looked at anew: no lock is held between two. */

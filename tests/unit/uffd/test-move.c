@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/sync.h"
+#include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
 #include "mfill.h"
@@ -161,4 +164,142 @@ TEST_WITHIN(nobody_sees_half_of_a_page_that_arrives, 60)
 	ck_assert_int_eq(mfill_uffd_close(fd), 0);
 	munmap(area, ROUNDS * PAGE);
 	munmap(source, PAGE);
+}
+
+/*
+ * Forks before and after each call that a move makes, by another thread, while
+ * the move waits. A child must find the page in one of the two places, and
+ * both as they may be used.
+ */
+static struct {
+	int (*mprotect)(void *addr, size_t len, int prot);
+	int (*madvise)(void *addr, size_t len, int advice);
+	uint64_t *dst, *src;
+	uint32_t turn; /* odd: a fork is wanted */
+	uint32_t bad, forks;
+} middle;
+
+#define CONTENT UINT64_C(0x1234567890abcdef)
+
+static int look_in_child(void)
+{
+	bool at_dst = middle.dst[7] == CONTENT;
+	bool at_src = middle.src[7] == CONTENT;
+
+	if (at_dst == at_src || middle.dst[7] + middle.src[7] != CONTENT)
+		return 1;
+	middle.src[0] = middle.dst[0] = 1;
+	return 0;
+}
+
+static void *fork_when_asked(void *arg)
+{
+	struct thread *t = arg;
+	int status;
+
+	while (!mf_load_acquire(&t->stop)) {
+		pid_t child;
+
+		if (mf_load_acquire(&middle.turn) % 2 == 0)
+			continue;
+		child = mf_test_fork();
+		if (child == 0)
+			_exit(look_in_child());
+		waitpid(child, &status, 0);
+		middle.bad += status != 0;
+		middle.forks++;
+		mf_fetch_add(&middle.turn, 1);
+	}
+	return NULL;
+}
+
+static void fork_now(void)
+{
+	uint32_t turn = mf_fetch_add(&middle.turn, 1) + 1;
+
+	while (mf_load_acquire(&middle.turn) == turn)
+		sched_yield();
+}
+
+static bool concerns_move(const void *addr)
+{
+	const void *src = middle.src, *dst = middle.dst;
+
+	/* Not what the fork's own handlers do meanwhile. */
+	return (addr == src || addr == dst) &&
+	       mf_load_acquire(&middle.turn) % 2 == 0;
+}
+
+static int mprotect_and_fork(void *addr, size_t len, int prot)
+{
+	bool concerns = concerns_move(addr);
+	int r;
+
+	if (concerns)
+		fork_now();
+	r = middle.mprotect(addr, len, prot);
+	if (concerns)
+		fork_now();
+	return r;
+}
+
+static int madvise_and_fork(void *addr, size_t len, int advice)
+{
+	bool concerns = concerns_move(addr);
+	int r;
+
+	if (concerns)
+		fork_now();
+	r = middle.madvise(addr, len, advice);
+	if (concerns)
+		fork_now();
+	return r;
+}
+
+static void move_with_forks(int fd)
+{
+	struct thread t = { 0 };
+	int r;
+
+	ck_assert_int_eq(pthread_create(&t.id, NULL, fork_when_asked, &t), 0);
+	middle.mprotect = mf_sys.mprotect;
+	middle.madvise = mf_sys.madvise;
+	mf_sys.mprotect = mprotect_and_fork;
+	mf_sys.madvise = madvise_and_fork;
+	r = move(fd, middle.dst, middle.src);
+	mf_sys.mprotect = middle.mprotect;
+	mf_sys.madvise = middle.madvise;
+	mf_store_release(&t.stop, 1);
+	pthread_join(t.id, NULL);
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(middle.bad, 0);
+	ck_assert_uint_gt(middle.forks, 6);
+}
+
+TEST_WITHIN(a_child_made_in_the_middle_of_a_move_has_the_page_in_one_place, 60)
+{
+	char *area = map(1), *from = map(1);
+	int fd = open_and_register(area, 1);
+
+	middle.dst = (void *)area;
+	middle.src = (void *)from;
+	middle.src[7] = CONTENT;
+	move_with_forks(fd);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, PAGE);
+	munmap(from, PAGE);
+}
+
+TEST_WITHIN(so_has_one_where_both_places_are_registered, 60)
+{
+	char *area = map(2);
+	int fd;
+
+	middle.dst = (void *)area;
+	middle.src = (void *)(area + PAGE);
+	middle.src[7] = CONTENT;
+	fd = open_and_register(area, 2);
+	move_with_forks(fd);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, 2 * PAGE);
 }
