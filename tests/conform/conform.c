@@ -120,24 +120,34 @@ void say(struct run *run, const char *format, ...)
 	ck_assert_uint_lt(run->logged, sizeof(run->log));
 }
 
-static char *map_area(struct run *run)
+/* Room around it, so that neighbours do not join. */
+static char *make_room(struct run *run, char *place, int pages)
+{
+	run->room_size = (size_t)pages * run->page;
+	run->room = place;
+	if (place)
+		return place;
+	run->room_size = (PAGES + 2) * run->page;
+	run->room = mmap(NULL, run->room_size, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return run->room + run->page;
+}
+
+static char *map_area(struct run *run, char *place)
 {
 	size_t size = PAGES * run->page;
 	int flags = run->memory == ANON	    ? MAP_PRIVATE | MAP_ANONYMOUS
 		    : run->memory == SHARED ? MAP_SHARED | MAP_ANONYMOUS
 					    : MAP_SHARED;
 	int memfd = -1;
-	/* Room around it, so that neighbours do not join. */
-	char *room = mmap(NULL, size + 2 * run->page, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *area;
 
 	if (run->memory == MEMFD) {
 		memfd = memfd_create("conform", MFD_CLOEXEC);
 		ck_assert_int_eq(ftruncate(memfd, (off_t)size), 0);
 	}
-	area = mmap(room + run->page, size, PROT_READ | PROT_WRITE,
-		    flags | MAP_FIXED, memfd, 0);
+	area = mmap(place, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
+		    memfd, 0);
 	ck_assert_ptr_ne(area, MAP_FAILED);
 	if (memfd >= 0)
 		close(memfd);
@@ -155,37 +165,45 @@ static char *map_area(struct run *run)
 }
 
 static __thread sigjmp_buf way_out;
-static __thread volatile sig_atomic_t code_seen;
+static __thread volatile sig_atomic_t touching, signal_seen, code_seen;
 static __thread void *volatile addr_seen;
 
-static void on_bus(int sig, siginfo_t *info, void *context)
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
 	(void)context;
+	/* A fault of the test's own: once more, and it ends. */
+	if (!touching) {
+		(void)signal(sig, SIG_DFL);
+		return;
+	}
+	signal_seen = sig;
 	code_seen = info->si_code;
 	addr_seen = info->si_addr;
 	siglongjmp(way_out, 1);
 }
 
-bool run_start(struct run *run, const struct implementation *who,
-	       enum memory memory, int flags)
+bool run_start_at(struct run *run, const struct implementation *who,
+		  enum memory memory, int flags, void *place, int pages)
 {
 	static bool caught;
-	struct sigaction action = { .sa_sigaction = on_bus,
+	struct sigaction action = { .sa_sigaction = on_signal,
 				    .sa_flags = SA_SIGINFO };
 
 	/* Once, and before mfill, which goes in front of it. */
-	if (!caught)
+	if (!caught) {
 		sigaction(SIGBUS, &action, NULL);
+		sigaction(SIGSEGV, &action, NULL);
+	}
 	caught = true;
 	memset(run, 0, sizeof(*run));
 	run->who = who;
 	run->memory = memory;
 	run->page = (size_t)sysconf(_SC_PAGESIZE);
+	run->pages = pages;
 	run->fd = who->open(flags | O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (run->fd < 0)
 		return false;
-	run->area = map_area(run);
+	run->area = map_area(run, make_room(run, place, pages));
 	/* Room around these, too: what is beyond is not to be moved. */
 	run->bytes = (char *)mmap(NULL, (PAGES + 2) * run->page, PROT_NONE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) +
@@ -198,23 +216,21 @@ bool run_start(struct run *run, const struct implementation *who,
 	return true;
 }
 
-/* Poison stays where memory goes unseen: next there is something else. */
-static void unmap_area(struct run *run)
+bool run_start(struct run *run, const struct implementation *who,
+	       enum memory memory, int flags)
 {
-	void *start = run->area - run->page;
-	size_t size = (PAGES + 2) * run->page;
-
-	if (run->who != &mfill || mf_uffd_munmap(start, size) < 0)
-		munmap(start, size);
+	return run_start_at(run, who, memory, flags, NULL, PAGES);
 }
 
+/* Poison stays where memory goes unseen: next there is something else. */
 void run_end(struct run *run)
 {
 	size_t size = PAGES * run->page;
 
 	if (run->fd >= 0)
 		ck_assert_int_eq(run->who->close(run->fd), 0);
-	unmap_area(run);
+	if (run->who != &mfill || mf_uffd_munmap(run->room, run->room_size) < 0)
+		munmap(run->room, run->room_size);
 	munmap(run->bytes - run->page, size + 2 * run->page);
 	if (run->other)
 		munmap(run->other, size);
@@ -258,7 +274,7 @@ void do_api(struct run *run, uint64_t features)
 	    (unsigned long long)api.ioctls);
 }
 
-void do_register(struct run *run, int page, int n, uint64_t mode)
+int do_register(struct run *run, int page, int n, uint64_t mode)
 {
 	struct uffdio_register args = {
 		.range = { at(run, page), (uint64_t)n * run->page },
@@ -270,25 +286,27 @@ void do_register(struct run *run, int page, int n, uint64_t mode)
 	say(run, "register %d+%d mode %llu: %s, %llx\n", page, n,
 	    (unsigned long long)mode, name_of(r),
 	    (unsigned long long)args.ioctls);
+	return r;
 }
 
-static void do_range(struct run *run, const char *name, unsigned long request,
-		     int page, int n)
+static int do_range(struct run *run, const char *name, unsigned long request,
+		    int page, int n)
 {
 	struct uffdio_range args = { at(run, page), (uint64_t)n * run->page };
+	int r = run->who->ioctl(run->fd, request, &args);
 
-	say(run, "%s %d+%d: %s\n", name, page, n,
-	    name_of(run->who->ioctl(run->fd, request, &args)));
+	say(run, "%s %d+%d: %s\n", name, page, n, name_of(r));
+	return r;
 }
 
-void do_unregister(struct run *run, int page, int n)
+int do_unregister(struct run *run, int page, int n)
 {
-	do_range(run, "unregister", UFFDIO_UNREGISTER, page, n);
+	return do_range(run, "unregister", UFFDIO_UNREGISTER, page, n);
 }
 
 void do_wake(struct run *run, int page, int n)
 {
-	do_range(run, "wake", UFFDIO_WAKE, page, n);
+	(void)do_range(run, "wake", UFFDIO_WAKE, page, n);
 }
 
 void do_copy(struct run *run, int page, int n, uint64_t mode)
@@ -378,24 +396,40 @@ void do_move_within(struct run *run, int from, int page, int n, uint64_t mode)
 void do_marks(struct run *run)
 {
 	say(run, "marks: ");
-	for (int i = 0; i < PAGES; i++)
+	for (int i = 0; i < run->pages; i++)
 		say(run, "%d", run->who->is_wp((uintptr_t)at(run, i)));
 	say(run, "\n");
+}
+
+/* What is there then, or a signal. Others may touch the same byte. */
+static int touch_byte(char *byte, bool write, char value)
+{
+	int saw;
+
+	if (sigsetjmp(way_out, 1) == 0) {
+		touching = true;
+		if (write)
+			mf_store_relaxed(byte, value);
+		saw = mf_load_relaxed(byte);
+	} else {
+		saw = -signal_seen;
+	}
+	touching = false;
+	return saw;
 }
 
 static void touch(struct run *run, const char *what, char *byte, int page,
 		  bool write)
 {
-	if (sigsetjmp(way_out, 1) == 0) {
-		if (write)
-			*(volatile char *)byte = 99;
-		say(run, "%s %s %d: %d\n", write ? "write" : "read", what, page,
-		    *(volatile char *)byte);
-	} else {
-		say(run, "%s %s %d: SIGBUS %d at +%ld\n",
-		    write ? "write" : "read", what, page, (int)code_seen,
+	int saw = touch_byte(byte, write, 99);
+
+	say(run, "%s %s %d: ", write ? "write" : "read", what, page);
+	if (saw < 0)
+		say(run, "%s %d at +%ld\n",
+		    saw == -SIGSEGV ? "SIGSEGV" : "SIGBUS", (int)code_seen,
 		    (long)((char *)addr_seen - byte));
-	}
+	else
+		say(run, "%d\n", saw);
 }
 
 void do_touch(struct run *run, int page, bool write)
@@ -441,18 +475,12 @@ void do_poll(struct run *run)
 
 /* Threads */
 
-static void *touch_byte(void *arg)
+static void *run_toucher(void *arg)
 {
 	struct toucher *toucher = arg;
 
 	mf_store_release(&toucher->tid, (uint32_t)gettid());
-	if (sigsetjmp(way_out, 1) == 0) {
-		if (toucher->write)
-			*toucher->byte = 42;
-		toucher->saw = *toucher->byte;
-	} else {
-		toucher->saw = -1; /* SIGBUS */
-	}
+	toucher->saw = touch_byte(toucher->byte, toucher->write, 42);
 	mf_store_release(&toucher->done, 1);
 	return NULL;
 }
@@ -494,7 +522,7 @@ void do_start(struct toucher *toucher, struct run *run, int page, bool write)
 		.write = write,
 	};
 	ck_assert_int_eq(
-		pthread_create(&toucher->id, NULL, touch_byte, toucher), 0);
+		pthread_create(&toucher->id, NULL, run_toucher, toucher), 0);
 	(void)do_settle(toucher);
 }
 

@@ -39,10 +39,13 @@ struct run {
 	enum memory memory;
 	int fd;
 	char *area;
+	int pages;  /* that are asked about; PAGES, but for random ones */
+	char *room; /* all that is unmapped at the end */
+	size_t room_size;
 	char *other; /* the same memory elsewhere, NULL for ANON */
 	char *bytes; /* pages to copy from: 1, 2, 3 … */
 	size_t page;
-	char log[16384];
+	char log[65536];
 	size_t logged;
 };
 
@@ -52,14 +55,17 @@ void force_old_kernel(void);
 /* False: that is refused here. */
 bool run_start(struct run *run, const struct implementation *who,
 	       enum memory memory, int flags);
+/* The same, but the area is there, with nothing around it in so many pages. */
+bool run_start_at(struct run *run, const struct implementation *who,
+		  enum memory memory, int flags, void *place, int pages);
 void run_end(struct run *run);
 __attribute__((format(printf, 2, 3))) void say(struct run *run,
 					       const char *format, ...);
 
 /* Each says what it did and what came of it. Pages are numbers. */
 void do_api(struct run *run, uint64_t features);
-void do_register(struct run *run, int page, int n, uint64_t mode);
-void do_unregister(struct run *run, int page, int n);
+int do_register(struct run *run, int page, int n, uint64_t mode);
+int do_unregister(struct run *run, int page, int n);
 void do_wake(struct run *run, int page, int n);
 void do_copy(struct run *run, int page, int n, uint64_t mode);
 void do_zero(struct run *run, int page, int n, uint64_t mode);
@@ -73,6 +79,7 @@ void do_move_within(struct run *run, int from, int page, int n, uint64_t mode);
 void do_source(struct run *run, int page, bool write);
 /* The pages writes to which are announced. */
 void do_marks(struct run *run);
+/* What is read, or the signal: SIGBUS, or SIGSEGV where it is not allowed. */
 void do_touch(struct run *run, int page, bool write);
 void do_other(struct run *run, int page, bool write);
 void do_read(struct run *run);
@@ -80,9 +87,9 @@ void do_poll(struct run *run);
 /* A thread that touches a page: in the queue when start returns. */
 struct toucher {
 	pthread_t id;
-	volatile char *byte;
+	char *byte;
 	bool write;
-	int saw;
+	int saw;	    /* negative: a signal */
 	uint32_t tid, done; /* set by itself */
 	int slept;
 };
