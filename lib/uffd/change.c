@@ -124,6 +124,7 @@ struct walk {
 			int how);
 	int (*of_others)(void *addr, size_t len, int how);
 	int how;
+	bool passes_holes;
 };
 
 /* One step from at on; *ret_next: how far it goes. */
@@ -142,7 +143,7 @@ static int step(const struct walk *walk, uintptr_t at, uintptr_t end,
 	return walk->of_range(range, at, *ret_next - at, walk->how);
 }
 
-/* Under the write lock. A hole is told of at the end, other errors end it. */
+/* Under the write lock. Holes may be told of at the end, other errors end it. */
 static int walk(const struct walk *walk, uintptr_t start, size_t len)
 {
 	uintptr_t at = start, end = start + len;
@@ -151,10 +152,10 @@ static int walk(const struct walk *walk, uintptr_t start, size_t len)
 	while (at < end) {
 		int r = step(walk, at, end, &at);
 
+		if (r < 0 && (r != -ENOMEM || !walk->passes_holes))
+			return r;
 		if (first == 0)
 			first = r;
-		if (r < 0 && r != -ENOMEM)
-			break;
 	}
 	return first;
 }
@@ -177,7 +178,7 @@ static int protect_range(struct mf_range *range, uintptr_t start, size_t len,
 
 int mf_uffd_mprotect(void *addr, size_t len, int prot)
 {
-	const struct walk how = { protect_range, mf_sys.mprotect, prot };
+	const struct walk how = { protect_range, mf_sys.mprotect, prot, false };
 	int r;
 
 	len = whole_pages(len);
@@ -254,22 +255,9 @@ static int drop_closed(struct mf_range *range, uintptr_t start, size_t len,
 	return r < 0 ? r : back;
 }
 
-static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
-		      int advice)
-{
-	int r;
-
-	/* Nobody knows when such pages are freed; never, here. */
-	if (advice == MADV_FREE && !range->shared)
-		return 0;
-	mf_range_lock_pages();
-	r = drop_closed(range, start, len, advice);
-	mf_range_unlock_pages();
-	return r;
-}
-
-/* Another mapping loses these pages with it. Under the write lock. */
-static void hide_others(uint64_t inode, uint64_t offset, uint64_t len)
+/* All mappings but one lose these pages with it. Under the write lock. */
+static void hide_others(const struct mf_range *one, uint64_t inode,
+			uint64_t offset, uint64_t len)
 {
 	struct mf_range *range = mf_range_next(0, SIZE_MAX);
 
@@ -278,7 +266,7 @@ static void hide_others(uint64_t inode, uint64_t offset, uint64_t len)
 						       : 0;
 		uint64_t to = offset + len - range->offset;
 
-		if (!range->shared || range->inode != inode ||
+		if (range == one || !range->shared || range->inode != inode ||
 		    offset + len <= range->offset || from >= range->len ||
 		    !is_announced(range, MADV_REMOVE))
 			continue;
@@ -290,7 +278,7 @@ static void hide_others(uint64_t inode, uint64_t offset, uint64_t len)
 	}
 }
 
-/* Under the write lock: all that shows what is mapped here. */
+/* Under the write lock: all that shows what is mapped here, unregistered. */
 static void hide_all_of(uintptr_t start, size_t len)
 {
 	uintptr_t at = start, end = start + len;
@@ -301,10 +289,27 @@ static void hide_all_of(uintptr_t start, size_t len)
 		uintptr_t to = vma.end < end ? vma.end : end;
 
 		if (vma.kind == MF_PROC_SHARED)
-			hide_others(vma.inode, vma.offset + (from - vma.start),
-				    to - from);
+			hide_others(NULL, vma.inode,
+				    vma.offset + (from - vma.start), to - from);
 		at = vma.end;
 	}
+}
+
+static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
+		      int advice)
+{
+	int r;
+
+	/* Nobody knows when such pages are freed; never, here. */
+	if (advice == MADV_FREE && !range->shared)
+		return 0;
+	if (advice == MADV_REMOVE && range->shared)
+		hide_others(range, range->inode,
+			    range->offset + (start - range->start), len);
+	mf_range_lock_pages();
+	r = drop_closed(range, start, len, advice);
+	mf_range_unlock_pages();
+	return r;
 }
 
 void mf_uffd_punch(int fd, uint64_t offset, uint64_t len)
@@ -317,45 +322,58 @@ void mf_uffd_punch(int fd, uint64_t offset, uint64_t len)
 	if (end <= offset || mf_sys.fstat(fd, &st) < 0)
 		return;
 	mf_ranges_write_lock();
-	hide_others(st.st_ino, offset, end - offset);
+	hide_others(NULL, st.st_ino, offset, end - offset);
 	mf_ranges_write_unlock();
 }
 
-/* Each piece is announced by itself, before its pages go. */
-static void announce_remove(uintptr_t start, size_t len)
+static int drop_others(void *addr, size_t len, int advice)
 {
-	uintptr_t at = start, end = start + len;
+	if (advice == MADV_REMOVE)
+		hide_all_of((uintptr_t)addr, len);
+	return mf_sys.madvise(addr, len, advice);
+}
 
-	while (at < end) {
-		struct mf_audience audience = { .n = 0 };
-		struct uffd_msg message = { .event = UFFD_EVENT_REMOVE };
-		const struct mf_range *range;
+/* Then nobody is told. */
+static bool is_refused(const struct mf_range *range, int advice)
+{
+	return advice == MADV_REMOVE ? !range->shared
+				     : advice == MADV_FREE && range->shared;
+}
 
-		mf_ranges_write_lock();
-		range = mf_range_next(at, end - at);
-		if (range) {
-			if (at < range->start)
-				at = range->start;
-			message.arg.remove.start = at;
-			at = range->start + range->len;
-			if (at > end)
-				at = end;
-			message.arg.remove.end = at;
+/*
+ * What the kernel has as one mapping is announced by itself, then its pages go,
+ * and only then it looks at the next one. What lies between mappings, or is
+ * not registered, is a piece, too. Where it ends.
+ */
+static uintptr_t announce(uintptr_t at, uintptr_t end, int advice)
+{
+	struct mf_audience audience = { .n = 0 };
+	struct uffd_msg message = { .event = UFFD_EVENT_REMOVE };
+	const struct mf_range *range;
+	uintptr_t next = end;
+
+	mf_ranges_write_lock();
+	range = mf_range_next(at, end - at);
+	if (range && range->start > at) {
+		next = range->start;
+	} else if (range) {
+		next = mf_range_reach(range, end);
+		if (!is_refused(range, advice))
 			mf_audience_add(&audience, range->owner,
 					UFFD_FEATURE_EVENT_REMOVE);
-		}
-		mf_ranges_write_unlock();
-		if (!range)
-			break;
-		mf_audience_tell(&audience, &message);
 	}
+	mf_ranges_write_unlock();
+	message.arg.remove.start = at;
+	message.arg.remove.end = next;
+	mf_audience_tell(&audience, &message);
+	return next;
 }
 
 int mf_uffd_madvise(void *addr, size_t len, int advice)
 {
-	const struct walk how = { drop_pages, mf_sys.madvise, advice };
-	uintptr_t start = (uintptr_t)addr;
-	int r;
+	const struct walk how = { drop_pages, drop_others, advice, true };
+	uintptr_t start = (uintptr_t)addr, at = start, next;
+	int r, first = 0;
 
 	len = whole_pages(len);
 	if (!drops(advice))
@@ -366,12 +384,15 @@ int mf_uffd_madvise(void *addr, size_t len, int advice)
 	/* Others may see these pages, when they do not. */
 	if (r < 0 && (r != -ENOENT || advice != MADV_REMOVE))
 		return r;
-	if (r == 0)
-		announce_remove(start, len);
-	mf_ranges_write_lock();
-	if (advice == MADV_REMOVE)
-		hide_all_of(start, len);
-	r = walk(&how, start, len);
-	mf_ranges_write_unlock();
-	return r;
+	for (; at < start + len; at = next) {
+		next = announce(at, start + len, advice);
+		mf_ranges_write_lock();
+		r = walk(&how, at, next - at);
+		mf_ranges_write_unlock();
+		if (r < 0 && r != -ENOMEM)
+			return r;
+		if (first == 0)
+			first = r;
+	}
+	return first;
 }

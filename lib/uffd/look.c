@@ -17,11 +17,12 @@
 #include "uffd/hide.h"
 #include "uffd/proc.h"
 
+/* Who may write may read, too. */
 static bool allows(int prot, enum mf_access access)
 {
 	int want = access == MF_ACCESS_WRITE  ? PROT_WRITE
 		   : access == MF_ACCESS_EXEC ? PROT_EXEC
-					      : PROT_READ;
+					      : PROT_READ | PROT_WRITE;
 
 	return prot & want;
 }

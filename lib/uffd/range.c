@@ -95,21 +95,37 @@ bool mf_range_touches(uintptr_t start, size_t len)
 	return false;
 }
 
+/* The kernel has neighbours like these as one mapping. */
+static bool is_one_mapping(const struct mf_range *left,
+			   const struct mf_range *right)
+{
+	return left->owner == right->owner && left->mode == right->mode &&
+	       left->prot == right->prot && left->shared == right->shared &&
+	       (!left->shared || (left->inode == right->inode &&
+				  left->offset + left->len == right->offset));
+}
+
+uintptr_t mf_range_reach(const struct mf_range *range, uintptr_t end)
+{
+	uintptr_t at = range->start + range->len;
+
+	while (at < end) {
+		const struct mf_range *next = mf_range_find(at);
+
+		if (!next || !is_one_mapping(range, next))
+			break;
+		range = next;
+		at = range->start + range->len;
+	}
+	return at < end ? at : end;
+}
+
 bool mf_range_has(uintptr_t start, size_t len)
 {
-	const struct mf_range *first = mf_range_find(start), *range = first;
-	uintptr_t end = start + len;
+	const struct mf_range *range = mf_range_find(start);
 
-	if (!first || !first->owner || first->epoch != mf_fork_generation())
-		return false;
-	while (range && range->start + range->len < end) {
-		range = mf_range_find(range->start + range->len);
-		if (range && (range->owner != first->owner ||
-			      range->mode != first->mode ||
-			      range->shared != first->shared))
-			return false;
-	}
-	return range;
+	return range && range->owner && range->epoch == mf_fork_generation() &&
+	       mf_range_reach(range, start + len) == start + len;
 }
 
 /* Register */

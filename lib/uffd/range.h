@@ -115,6 +115,11 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner));
  */
 struct mf_range *mf_range_find(uintptr_t addr);
 bool mf_range_has(uintptr_t start, size_t len);
+/*
+ * How far, up to end, the kernel would have one mapping from the range on, as
+ * we know it. Under the read lock or the write lock.
+ */
+uintptr_t mf_range_reach(const struct mf_range *range, uintptr_t end);
 /* Some of it is registered. */
 bool mf_range_touches(uintptr_t start, size_t len);
 
