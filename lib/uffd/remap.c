@@ -30,6 +30,7 @@ struct remap {
 	size_t old_len, new_len;
 	int flags;
 	bool closed;
+	int prot; /* the program's at the end of it, -1: not registered there */
 	/* What is in the way, is moved, leaves its old place, is cut off. */
 	struct mf_audience there, here, left, behind;
 };
@@ -156,6 +157,21 @@ static void follow(const struct remap *remap)
 	}
 }
 
+/*
+ * Registered memory is as it looks to the program; what it has become longer
+ * by looks like our mapping at its end.
+ */
+static void grow(const struct remap *remap)
+{
+	uintptr_t start = remap->to + remap->old_len;
+
+	if (remap->prot >= 0)
+		(void)mf_sys.mprotect((void *)start,
+				      remap->new_len - remap->old_len,
+				      remap->prot);
+	mf_range_grow(remap->to, remap->old_len, remap->new_len);
+}
+
 /* Under the write lock, the kernel has done it. */
 static void settle(struct remap *remap)
 {
@@ -170,18 +186,20 @@ static void settle(struct remap *remap)
 	if (remap->closed && remap->to == remap->from)
 		for_each(remap->to, len, mf_hide_open);
 	if (remap->new_len > remap->old_len)
-		mf_range_grow(remap->to, remap->old_len, remap->new_len);
+		grow(remap);
 }
 
 static void tell(const struct remap *remap)
 {
 	size_t len = moved_len(remap);
+	/* Who waits for what stays where it is goes on waiting. */
+	uintptr_t left = remap->from + (remap->to == remap->from ? len : 0);
 	const struct uffd_msg message = {
 		.event = UFFD_EVENT_REMAP,
 		.arg.remap = { remap->from, remap->to, len },
 	};
 
-	mf_queue_wake(0, remap->from, remap->old_len);
+	mf_queue_wake(0, left, remap->from + remap->old_len - left);
 	mf_audience_tell_unmap(&remap->there, remap->to, remap->new_len);
 	if (remap->to == remap->from) {
 		mf_audience_dismiss(&remap->here);
@@ -203,13 +221,46 @@ static void dismiss(const struct remap *remap)
 	mf_audience_dismiss(&remap->behind);
 }
 
+/* The kernel says that before it looks at mappings. */
+static bool is_nonsense(const struct remap *remap)
+{
+	if (remap->new_len == 0)
+		return true;
+	return remap->flags & MREMAP_FIXED &&
+	       (remap->to % whole_pages(1) ||
+		(remap->to < remap->from + remap->old_len &&
+		 remap->from < remap->to + remap->new_len));
+}
+
+/*
+ * Under the write lock. What moves or grows has to be one mapping, as the
+ * program has made them: ours are more of them, and may be closed as one.
+ */
+static bool is_one(const struct remap *remap)
+{
+	uintptr_t end = remap->from + moved_len(remap);
+	size_t len = end - remap->from;
+	const struct mf_range *range = mf_range_next(remap->from, len);
+
+	if (remap->new_len <= remap->old_len && !(remap->flags & MREMAP_FIXED))
+		return true;
+	if (!mf_range_touches(remap->from, len))
+		return true;
+	return range->start == remap->from && mf_range_reach(range, end) == end;
+}
+
 /* Under the write lock. */
 static long do_it(struct remap *remap)
 {
+	const struct mf_range *last;
 	long r = cut(remap);
 
 	if (r < 0)
 		return r;
+	if (!is_one(remap))
+		return is_nonsense(remap) ? -EINVAL : -EFAULT;
+	last = mf_range_find(remap->from + remap->old_len - 1);
+	remap->prot = last ? last->prot : -1;
 	gather(remap);
 	close_all(remap);
 	r = mf_syscall(SYS_mremap, (long)remap->from, (long)remap->old_len,
