@@ -20,7 +20,7 @@
 #include "fault/fault.h"
 #include "uffd/queue.h"
 
-/* Bytes of one request: a COPY of more is several. */
+/* Bytes of one request: a COPY of more is several. As large as a page may be. */
 #define ROOM	 (64U << 10)
 #define ARG_MAX_ 64
 
@@ -34,7 +34,9 @@ struct channel {
 	int result;
 	uint64_t request;
 	char arg[ARG_MAX_] __attribute__((aligned(8)));
-	char bytes[ROOM] __attribute__((aligned(4096)));
+	char bytes[ROOM] __attribute__((aligned(ROOM)));
+	/* In the child nobody may read this: where a source comes to its end. */
+	char end[ROOM];
 };
 
 static struct channel *channels; /* set once; MF_QUEUE_OWNERS, shared */
@@ -122,7 +124,6 @@ int mf_remote_serve(uint32_t owner, pid_t parent, mf_remote_serve_fn *serve)
 {
 	struct channel *channel = channel_of(owner);
 	struct agent agent = { owner, parent, serve };
-	sigset_t all, before;
 	uint32_t none;
 	int r;
 
@@ -130,11 +131,13 @@ int mf_remote_serve(uint32_t owner, pid_t parent, mf_remote_serve_fn *serve)
 	mf_store_relaxed(&channel->agent, 0U);
 	mf_store_relaxed(&channel->owner, owner);
 	mf_store_seq_cst(&channel->state, IDLE);
-	/* The program's signals are for the program's threads. */
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
+	r = mf_sys.mprotect(channel->end, sizeof(channel->end), PROT_NONE);
+	if (r < 0)
+		return r;
+	/* The program's signals are for its threads; faults are the agent's. */
+	mf_signals_block();
 	r = mf_sys.thread_create(run_agent, &agent);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	mf_signals_restore();
 	while (r == 0 && (none = mf_load_seq_cst(&channel->agent)) == 0)
 		(void)mf_futex_wait(&channel->agent, none, 0, MF_FUTEX_SHARED);
 	return r;
@@ -208,52 +211,65 @@ static int ask(struct channel *channel, uint32_t owner, unsigned long request)
 	return channel->result;
 }
 
-/* With nothing held: it may have to be filled, or waited for. */
-static int bring(char *to, uint64_t from, size_t len)
+/* With nothing held: it may have to be filled, or waited for. Whole pages. */
+static size_t bring(char *to, uint64_t from, size_t len)
 {
+	size_t have = 0;
+
 	for (;;) {
-		size_t left = mf_fault_copy(to, (void *)(uintptr_t)from, len);
 		int r;
 
-		if (left == 0)
-			return 0;
-		r = mf_fault((uintptr_t)from + len - left, MF_ACCESS_READ);
+		have = len - mf_fault_copy(to + have,
+					   (void *)(uintptr_t)(from + have),
+					   len - have);
+		if (have == len)
+			return len;
+		r = mf_fault((uintptr_t)from + have, MF_ACCESS_READ);
 		if (r < 0 && r != -EAGAIN)
-			return -EFAULT;
+			return have & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
 	}
 }
 
-/* One piece of it; the result is where the kernel has it, too. */
+/*
+ * Ask for all that is left, so that it is looked at as a whole; what there is
+ * of it lies before where the source comes to its end. How much that was.
+ */
 static int copy_piece(struct channel *channel, uint32_t owner,
 		      const struct uffdio_copy *args, uint64_t done,
-		      uint64_t *ret_len)
+		      size_t *ret_have)
 {
 	struct uffdio_copy *copy = (struct uffdio_copy *)channel->arg;
-	uint64_t left = args->len - done, len = left < ROOM ? left : ROOM;
-	int r = bring(channel->bytes, args->src + done, len);
+	uint64_t left = args->len - done;
+	size_t have = bring(channel->bytes, args->src + done,
+			    left < ROOM ? (size_t)left : ROOM);
+	char *start = channel->bytes;
 
+	if (have < left) {
+		start = channel->end - have;
+		memmove(start, channel->bytes, have);
+	}
 	*copy = *args;
 	copy->dst += done;
-	copy->src = (uintptr_t)channel->bytes;
-	copy->len = len;
-	*ret_len = len;
-	if (r < 0)
-		copy->copy = r;
-	return r < 0 ? r : ask(channel, owner, UFFDIO_COPY);
+	copy->src = (uintptr_t)start;
+	copy->len = left;
+	*ret_have = have;
+	return ask(channel, owner, UFFDIO_COPY);
 }
 
 static int copy(struct channel *channel, uint32_t owner,
 		struct uffdio_copy *args)
 {
 	const struct uffdio_copy *copy = (const void *)channel->arg;
-	uint64_t done = 0, len = 0;
+	uint64_t done = 0, before;
+	size_t have = 0;
 	int r = 0;
 
 	do {
-		r = copy_piece(channel, owner, args, done, &len);
+		before = done;
+		r = copy_piece(channel, owner, args, done, &have);
 		if (r == 0 || (r == -EAGAIN && copy->copy > 0))
 			done += (uint64_t)copy->copy;
-	} while (r == 0 && done < args->len);
+	} while (have > 0 && done - before == have && done < args->len);
 	if (done == 0 && r != -ESRCH)
 		args->copy = copy->copy;
 	else if (done > 0)
