@@ -84,6 +84,7 @@ static void add_birth(const struct mf_uffd *parent)
 		return;
 	}
 	mf_uffd_add_owner(&birth->child);
+	mf_range_note_mapped(birth->parent);
 	mf_queue_begin_change(birth->parent);
 	n_births++;
 }

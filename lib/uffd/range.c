@@ -497,6 +497,30 @@ bool mf_range_is_owner(uint32_t owner)
 	return false;
 }
 
+/*
+ * Of a file the kernel copies what is mapped only where writes are announced;
+ * for us it may not, and then only our note says so.
+ */
+void mf_range_note_mapped(uint32_t owner)
+{
+	mf_range_lock_pages();
+	for (unsigned i = 0; i < n_ranges; i++) {
+		struct mf_range *range = &ranges[i];
+
+		if (!range->len || range->owner != owner || !range->shared ||
+		    !(range->mode & UFFDIO_REGISTER_MODE_WP))
+			continue;
+		for (uintptr_t at = range->start;
+		     at < range->start + range->len; at += mf_page_size()) {
+			uint8_t *state = mf_range_state(range, at);
+
+			if (!(*state & MF_STATE_HIDDEN) && mf_proc_present(at))
+				*state |= MF_STATE_INSTALLED;
+		}
+	}
+	mf_range_unlock_pages();
+}
+
 void mf_ranges_thaw(void)
 {
 	mf_mutex_unlock(&change_mutex, MF_RANK_API);
@@ -509,13 +533,20 @@ static bool has_mode_wp(const struct mf_range *range)
 }
 
 /*
- * What the kernel has in the place of a page it copies only where a child's
- * page cannot be found again.
+ * The kernel copies what it has in the place of pages only where a child's page
+ * cannot be found again. Of other memory nothing is mapped in the child at
+ * first, and minor faults are announced for all that the file has.
  */
-static void forget_poison(struct mf_range *range)
+static void start_anew(struct mf_range *range)
 {
+	const uint8_t gone = MF_STATE_POISON | MF_STATE_WP | MF_STATE_INSTALLED;
+
 	for (size_t i = 0; i < range->len / mf_page_size(); i++)
-		range->state[i] &= (uint8_t)~MF_STATE_POISON;
+		range->state[i] &= (uint8_t)~gone;
+	if (!range->owner)
+		return;
+	(void)mf_sys.madvise((void *)range->start, range->len, MADV_DONTNEED);
+	(void)mf_settle(range, range->start, range->len);
 }
 
 void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
@@ -532,7 +563,7 @@ void mf_ranges_enter_child(uint32_t (*child_of)(uint32_t owner))
 		range->generation = ++generation;
 		(void)mf_hide_repair(range);
 		if (range->shared && !(range->owner && has_mode_wp(range)))
-			forget_poison(range);
+			start_anew(range);
 		if (!range->owner)
 			remove_range(range);
 	}

@@ -80,6 +80,8 @@ void mf_range_drop(uint32_t owner);
  */
 void mf_ranges_freeze(void);
 bool mf_range_is_owner(uint32_t owner); /* of any, while they are frozen */
+/* A child is to have its ranges: note what is in them. Frozen. */
+void mf_range_note_mapped(uint32_t owner);
 void mf_ranges_thaw(void);
 /* The rest of what changes ranges, between these two. */
 void mf_ranges_write_lock(void);
