@@ -145,6 +145,25 @@ static void ranges_one_by_one(struct run *run)
 	munmap(fresh, PAGES * run->page);
 }
 
+static void beyond_the_end(struct run *run)
+{
+	char *room = mmap(NULL, 16 * run->page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *area = run->area;
+
+	/* As long again as its file. */
+	run->area = mremap(area, 0, 16 * run->page,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	ck_assert_ptr_eq(run->area, room);
+	do_api(run, UFFD_FEATURE_SIGBUS);
+	do_register(run, 0, 16, MISSING | UFFDIO_REGISTER_MODE_MINOR);
+	do_continue(run, 8, 1, 0);
+	do_poison(run, 8, 1, 0);
+	do_unregister(run, 0, 16);
+	munmap(room, 16 * run->page);
+	run->area = area;
+}
+
 static const struct {
 	const char *heading;
 	void (*act)(struct run *run);
@@ -162,6 +181,7 @@ static const struct {
 	{ "the descriptor in a child", the_descriptor_in_a_child, ANON, false },
 	{ "ranges registered one by one", ranges_one_by_one, ANON, false },
 	{ "pages the kernel maps in passing", pages_in_passing, MEMFD, false },
+	{ "beyond the end of a file", beyond_the_end, MEMFD, false },
 	{ "marks of a mode that is gone", marks_of_a_mode, SHARED, false },
 	{ "who unregister wakes", who_unregister_wakes, SHARED, false },
 };
