@@ -114,6 +114,6 @@ struct conform_case {
 #name, name \
 	}
 extern const struct conform_case protect_cases[], move_cases[];
-extern const struct conform_case change_cases[];
+extern const struct conform_case change_cases[], part_cases[];
 
 #endif

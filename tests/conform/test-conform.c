@@ -445,7 +445,8 @@ static void compare(enum memory memory)
 	ck_assert_uint_eq(compare_some(memory, cases) +
 				  compare_some(memory, protect_cases) +
 				  compare_some(memory, move_cases) +
-				  compare_some(memory, change_cases),
+				  compare_some(memory, change_cases) +
+				  compare_some(memory, part_cases),
 			  0);
 }
 
