@@ -72,7 +72,8 @@ static int unmap(const struct changer *changer, void *addr, size_t len)
 static int map_over(const struct changer *changer, void *addr, size_t len)
 {
 	const int prot = PROT_READ | PROT_WRITE;
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	const int flags = (changer->argument ? MAP_SHARED : MAP_PRIVATE) |
+			  MAP_ANONYMOUS | MAP_FIXED;
 	void *got;
 	int r = changer->run->who == &mfill
 			? mf_uffd_mmap(addr, len, prot, flags, -1, 0, &got)
@@ -86,9 +87,9 @@ static int map_over(const struct changer *changer, void *addr, size_t len)
 }
 
 /* To another place when to is given; how long then: argument. */
-static int remap(const struct changer *changer, void *addr, size_t len,
-		 char *to)
+static int remap(const struct changer *changer, void *addr, size_t len)
 {
+	char *to = changer->how == MOVE ? changer->to : NULL;
 	struct run *run = changer->run;
 	size_t new_len = (size_t)changer->argument * run->page;
 	int flags = to ? MREMAP_MAYMOVE | MREMAP_FIXED : 0;
@@ -104,23 +105,17 @@ static int remap(const struct changer *changer, void *addr, size_t len,
 	return r;
 }
 
-static int change(struct changer *changer, char *to)
+void change(struct changer *changer)
 {
-	void *addr = at(changer->run, changer->page);
-	size_t len = (size_t)changer->n * changer->run->page;
+	static int (*const changes[])(const struct changer *changer, void *addr,
+				      size_t len) = {
+		[ADVISE] = advise,     [PROTECT] = protect, [UNMAP] = unmap,
+		[MAP_OVER] = map_over, [MOVE] = remap,	    [RESIZE] = remap,
+	};
 
-	switch (changer->how) {
-	case ADVISE:
-		return advise(changer, addr, len);
-	case PROTECT:
-		return protect(changer, addr, len);
-	case UNMAP:
-		return unmap(changer, addr, len);
-	case MAP_OVER:
-		return map_over(changer, addr, len);
-	default:
-		return remap(changer, addr, len, to);
-	}
+	changer->result = changes[changer->how](
+		changer, at(changer->run, changer->page),
+		(size_t)changer->n * changer->run->page);
 }
 
 static const char *const names[] = {
@@ -133,7 +128,7 @@ static const char *error_name(int r)
 	return r == 0 ? "0" : strerrorname_np(-r);
 }
 
-static void tell(const struct changer *changer, struct run *run)
+void tell_change(const struct changer *changer, struct run *run)
 {
 	say(run, "%s %d+%d, %d: %s\n", names[changer->how], changer->page,
 	    changer->n, changer->argument, error_name(changer->result));
@@ -153,12 +148,12 @@ void do_change(struct run *run, enum change how, int page, int n, int argument)
 				   .page = page,
 				   .n = n,
 				   .argument = argument };
-	char *to = prepare(run, how);
 
-	changer.result = change(&changer, to);
-	if (to && changer.result == 0)
-		run->area = to;
-	tell(&changer, run);
+	changer.to = prepare(run, how);
+	change(&changer);
+	if (changer.to && changer.result == 0)
+		run->area = changer.to;
+	tell_change(&changer, run);
 }
 
 static char *thread_to;
@@ -167,7 +162,7 @@ static void *run_changer(void *arg)
 {
 	struct changer *changer = arg;
 
-	changer->result = change(changer, thread_to);
+	change(changer);
 	mf_store_release(&changer->done, 1U);
 	return NULL;
 }
@@ -180,7 +175,7 @@ void do_start_change(struct changer *changer, struct run *run, enum change how,
 				     .page = page,
 				     .n = n,
 				     .argument = argument };
-	thread_to = prepare(run, how);
+	changer->to = thread_to = prepare(run, how);
 	ck_assert_int_eq(
 		pthread_create(&changer->id, NULL, run_changer, changer), 0);
 	do_wait(run);
@@ -198,7 +193,7 @@ void do_finish_change(struct changer *changer, struct run *run)
 	if (thread_to && changer->result == 0)
 		run->area = thread_to;
 	thread_to = NULL;
-	tell(changer, run);
+	tell_change(changer, run);
 }
 
 /* Messages */
@@ -243,73 +238,63 @@ void do_event(struct run *run)
 
 /* Forks */
 
-/*
- * Touches in the child go into its own log, and that through a pipe. With in
- * it waits until it may.
- */
-static void be_child(struct run *run, int out, int in)
+/* Touches in the child go into its own log, and that through a pipe. */
+static void be_child(struct child *child)
 {
+	struct run *run = child->run;
 	size_t before = run->logged;
 	char byte;
 
-	if (in >= 0 && read(in, &byte, 1) != 1)
+	if (child->go[0] >= 0 && read(child->go[0], &byte, 1) != 1)
 		_exit(2);
-	for (int i = 0; i < PAGES; i++)
+	for (int i = 0; i < run->pages; i++)
 		do_touch(run, i, i % 2);
 	do_marks(run);
-	if (write(out, run->log + before, run->logged - before) < 0)
+	if (write(child->out[1], run->log + before, run->logged - before) < 0)
 		_exit(1);
 	_exit(0);
 }
 
-static void hear_child(struct run *run, int in)
+void start_child(struct child *child)
 {
-	char text[2048];
-	ssize_t n;
-
-	while ((n = read(in, text, sizeof(text) - 1)) > 0) {
-		text[n] = '\0';
-		say(run, "%s", text);
-	}
-	close(in);
+	child->id = mf_test_fork();
+	if (child->id == 0)
+		be_child(child);
 }
 
-static void say_end(struct run *run, pid_t child)
+void let_child_go(const struct child *child)
 {
-	int status;
+	ck_assert_int_eq(write(child->go[1], "", 1), 1);
+}
 
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	say(run, "child: %x\n", (unsigned)status);
+void hear_child(const struct child *child)
+{
+	char text[2048];
+	int status;
+	ssize_t n;
+
+	close(child->out[1]);
+	while ((n = read(child->out[0], text, sizeof(text) - 1)) > 0) {
+		text[n] = '\0';
+		say(child->run, "%s", text);
+	}
+	close(child->out[0]);
+	ck_assert_int_eq(waitpid(child->id, &status, 0), child->id);
+	say(child->run, "child: %x\n", (unsigned)status);
 }
 
 void do_fork(struct run *run)
 {
-	int ends[2];
-	pid_t child;
+	struct child child = { .run = run, .go = { -1, -1 } };
 
-	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	child = mf_test_fork();
-	if (child == 0)
-		be_child(run, ends[1], -1);
-	close(ends[1]);
-	hear_child(run, ends[0]);
-	say_end(run, child);
+	ck_assert_int_eq(pipe2(child.out, O_CLOEXEC), 0);
+	start_child(&child);
+	hear_child(&child);
 }
-
-struct fork {
-	struct run *run;
-	int ends[2];
-	int go[2];
-	pid_t child;
-};
 
 static void *run_fork(void *arg)
 {
-	struct fork *made = arg;
-
-	made->child = mf_test_fork();
-	if (made->child == 0)
-		be_child(made->run, made->ends[1], made->go[0]);
+	start_child(arg);
 	return NULL;
 }
 
@@ -329,7 +314,7 @@ static void drive(struct run *run, int fd)
 
 void do_fork_with_event(struct run *run, bool waits)
 {
-	struct fork made = { .run = run };
+	struct child child = { .run = run };
 	struct uffdio_copy copy = { .dst = (uintptr_t)at(run, 0),
 				    .src = (uintptr_t)run->bytes,
 				    .len = run->page };
@@ -338,9 +323,9 @@ void do_fork_with_event(struct run *run, bool waits)
 	ssize_t n;
 	int r;
 
-	ck_assert_int_eq(pipe2(made.ends, O_CLOEXEC), 0);
-	ck_assert_int_eq(pipe2(made.go, O_CLOEXEC), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, run_fork, &made), 0);
+	ck_assert_int_eq(pipe2(child.out, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(child.go, O_CLOEXEC), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_fork, &child), 0);
 	do_wait(run);
 	/* fork() has the lock of malloc(), which Check and say() use, too. */
 	r = run->who->ioctl(run->fd, UFFDIO_COPY, &copy);
@@ -350,18 +335,16 @@ void do_fork_with_event(struct run *run, bool waits)
 	say(run, "event %x, copy before: %s, %lld\n", message.event,
 	    error_name(r), (long long)copy.copy);
 	do_read(run);
-	close(made.ends[1]);
 	if (waits)
-		ck_assert_int_eq(write(made.go[1], "", 1), 1);
+		let_child_go(&child);
 	if (message.event == UFFD_EVENT_FORK)
 		drive(run, (int)message.arg.fork.ufd);
 	if (!waits)
-		ck_assert_int_eq(write(made.go[1], "", 1), 1);
-	hear_child(run, made.ends[0]);
-	say_end(run, made.child);
+		let_child_go(&child);
+	hear_child(&child);
 	do_copy(run, 0, 1, 0);
-	close(made.go[0]);
-	close(made.go[1]);
+	close(child.go[0]);
+	close(child.go[1]);
 	if (message.event == UFFD_EVENT_FORK)
 		(void)run->who->close((int)message.arg.fork.ufd);
 }
