@@ -97,15 +97,17 @@ bool mf_pool_is_worker(void)
 	return is_worker;
 }
 
-/* Under the lock, in normal context: whether one more worker should be. */
+/*
+ * Under the lock, in normal context: whether one more worker should be. One is
+ * always left for the next fault, which cannot make any: what a source waits
+ * for may be held by a thread that is at a fault.
+ */
 static bool wants_worker(void)
 {
 	unsigned awake = pool.n_workers - pool.n_waiting;
 
-	if (pool.n_idle > 0 || pool.n_workers >= WORKERS_MAX)
-		return false;
-	return awake == 0 ||
-	       ((pool.first || pool.n_prefetches) && awake < WORKERS_WANTED);
+	return pool.n_idle == 0 && pool.n_workers < WORKERS_MAX &&
+	       awake < WORKERS_WANTED;
 }
 
 /* 1: one was made. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,4 +163,76 @@ TEST_WITHIN(a_request_waits_as_long_as_a_worker_will_come_back, 30)
 	finish_all();
 	ck_assert_int_eq(mfill_unmap(maps.each), 0);
 	ck_assert_int_eq(mfill_unmap(maps.shared), 0);
+}
+
+/*
+ * Two faults at the same moment, of which each fill waits for the other one:
+ * whatever the workers were doing, two of them must take these. Before that one
+ * thread alone keeps one worker awake, while another falls asleep.
+ */
+#define ROUNDS 300
+#define ALONE  16
+#define ROUND  (ALONE + 2) /* pages */
+
+static struct {
+	char *map;
+	uint32_t begun[ROUNDS]; /* fills of both */
+	uint32_t at;		/* how often either thread was ready */
+} pairs;
+
+static int meet_the_other(void *arg, uint64_t offset, size_t len)
+{
+	uint32_t *begun = &pairs.begun[offset / PAGE / ROUND];
+
+	(void)arg;
+	(void)len;
+	if (offset / PAGE % ROUND < ALONE)
+		return 0;
+	mf_fetch_add(begun, 1);
+	for (int tries = 0; mf_load_acquire(begun) < 2; tries++) {
+		if (tries == 100000)
+			return -ETIMEDOUT;
+		usleep(50);
+	}
+	return 0;
+}
+
+static bool touch(size_t page)
+{
+	return mf_pattern_matches(pairs.map + page * PAGE, page * PAGE, PAGE);
+}
+
+static void *touch_one_of_two(void *arg)
+{
+	size_t which = *(size_t *)arg;
+	bool right = true;
+
+	for (size_t i = 0; i < ROUNDS && right; i++) {
+		for (size_t page = 0; page < ALONE && which == 0; page++)
+			right &= touch(i * ROUND + page);
+		mf_fetch_add(&pairs.at, 1);
+		while (mf_load_acquire(&pairs.at) < 2 * (i + 1))
+			sched_yield();
+		right &= touch(i * ROUND + ALONE + which);
+	}
+	return right ? NULL : arg;
+}
+
+TEST_WITHIN(two_faults_of_one_moment_find_two_workers, 60)
+{
+	struct mf_pattern pattern = { .size = ROUNDS * ROUND * PAGE,
+				      .hook = meet_the_other };
+	size_t which[2] = { 0, 1 };
+	void *failed;
+
+	pairs.map = map_of(&pattern);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+						touch_one_of_two, &which[i]),
+				 0);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
+		ck_assert_ptr_null(failed);
+	}
+	ck_assert_int_eq(mfill_unmap(pairs.map), 0);
 }
