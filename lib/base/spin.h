@@ -48,7 +48,7 @@ static inline uint64_t mf_spin_patience(struct mf_spin *spin)
 	uint32_t cpu = mf_load_relaxed(&spin->cpu);
 	uint32_t failed = mf_load_relaxed(&spin->failed);
 
-	if (cpu == 0 || cpu == (uint32_t)(sched_getcpu() + 1))
+	if (MF_SPINS == 0 || cpu == 0 || cpu == (uint32_t)(sched_getcpu() + 1))
 		return 0;
 	if (failed < 5)
 		return MF_SPIN_NS >> failed;
@@ -56,15 +56,22 @@ static inline uint64_t mf_spin_patience(struct mf_spin *spin)
 	return failed % MF_SPIN_AGAIN ? 0 : MF_SPIN_NS;
 }
 
-/* What the word means when it is what is wanted, is for a lock to say. */
-static inline void mf_spin_until(struct mf_spin *spin, uint64_t patience_ns,
-				 const uint32_t *word, uint32_t wanted)
+/*
+ * Look as long as the word is the value, or until it is, but not longer than
+ * that. What it means is for a lock to say.
+ */
+enum mf_spin_how { MF_SPIN_WHILE, MF_SPIN_UNTIL };
+
+static inline void mf_spin(struct mf_spin *spin, uint64_t patience_ns,
+			   enum mf_spin_how how, const uint32_t *word,
+			   uint32_t value)
 {
 	uint64_t start = mf_spin_now();
 
 	do {
 		for (int i = 0; i < MF_SPINS; i++) {
-			if (mf_load_relaxed(word) == wanted) {
+			if ((mf_load_relaxed(word) == value) ==
+			    (how == MF_SPIN_UNTIL)) {
 				mf_store_relaxed(&spin->failed, 0U);
 				return;
 			}

@@ -17,6 +17,7 @@
 #include <signal.h>
 
 #include "base/mutex.h"
+#include "base/spin.h"
 #include "base/sys.h"
 #include "base/syscall.h"
 #include "fault/cycle.h"
@@ -62,6 +63,9 @@ static struct {
 	unsigned n_waiting;		      /* mutex; waiting for a page */
 	struct mf_slot *waiting[WORKERS_MAX]; /* mutex; these */
 	uint32_t work;			      /* futex; counts requests */
+	uint32_t n_looking;	/* for work, before they sleep; or fewer */
+	struct mf_spin faults;	/* where they are: for workers */
+	struct mf_spin workers; /* for who waits at a fault */
 } pool;
 
 static __thread bool is_worker;
@@ -82,6 +86,7 @@ static void pool_lock(void)
 		pool.prefetches[i].region = NULL;
 	pool.n_prefetches = 0;
 	pool.n_workers = pool.n_idle = pool.n_waiting = 0;
+	pool.n_looking = 0;
 	for (int i = 0; i < WORKERS_MAX; i++)
 		pool.waiting[i] = NULL;
 }
@@ -156,10 +161,25 @@ int mf_pool_start(void)
 	return r < 0 ? r : 0;
 }
 
+static bool take_one(uint32_t *count)
+{
+	uint32_t n = mf_load_seq_cst(count);
+
+	while (n > 0)
+		if (mf_cas(count, &n, n - 1))
+			return true;
+	return false;
+}
+
+/*
+ * Each wakes one worker, or takes one of those who look: that one is not there
+ * for the next.
+ */
 static void announce_work(void)
 {
 	mf_fetch_add(&pool.work, 1);
-	mf_futex_wake(&pool.work, 1, MF_FUTEX_LOCAL);
+	if (!take_one(&pool.n_looking))
+		mf_futex_wake(&pool.work, 1, MF_FUTEX_LOCAL);
 }
 
 /* Under the lock. */
@@ -222,6 +242,7 @@ static void serve_request(struct mf_slot *me, struct request *request)
 {
 	struct mf_store *store = request->region->view->store;
 
+	mf_spin_here(&pool.workers);
 	mf_wait_set_owner(request->waiter, mf_page_ref(store, request->unit),
 			  me);
 	request->result = mf_fault_unit(mf_mm_self(), me, store,
@@ -244,8 +265,21 @@ static void serve_prefetch(struct mf_slot *me, const struct prefetch *prefetch)
 	mf_mm_reap();
 }
 
+/* Who was taken in its last moment finds the number changed and goes on. */
+static void look_for_work(uint32_t seen)
+{
+	uint64_t patience = mf_spin_patience(&pool.faults);
+
+	if (!patience)
+		return;
+	mf_fetch_add(&pool.n_looking, 1);
+	mf_spin(&pool.faults, patience, MF_SPIN_WHILE, &pool.work, seen);
+	(void)take_one(&pool.n_looking);
+}
+
 static void wait_for_work(uint32_t seen)
 {
+	look_for_work(seen);
 	(void)mf_futex_wait(&pool.work, seen, 0, MF_FUTEX_LOCAL);
 	pool_lock();
 	pool.n_idle--;
@@ -350,8 +384,12 @@ static bool refuse(struct request *request)
  */
 static int await(struct mf_slot *me, struct request *request, bool alone)
 {
+	uint64_t patience = mf_spin_patience(&pool.workers);
 	int result = 0;
 
+	if (patience)
+		mf_spin(&pool.workers, patience, MF_SPIN_WHILE, &request->done,
+			PENDING);
 	while (result == 0) {
 		uint32_t word = mf_load_seq_cst(&request->done);
 		int r;
@@ -396,6 +434,7 @@ int mf_pool_fault(struct mf_slot *me, struct mf_region *region,
 	pool.tail = &request.next;
 	alone = all_wait();
 	pool_unlock();
+	mf_spin_here(&pool.faults);
 	announce_work();
 	return await(me, &request, alone);
 }

@@ -336,7 +336,7 @@ void mf_queue_wait(struct mf_waiter *waiter, const sigset_t *mask)
 	uint64_t patience = mf_spin_patience(reads);
 
 	if (patience)
-		mf_spin_until(reads, patience, &waiter->state, WOKEN);
+		mf_spin(reads, patience, MF_SPIN_UNTIL, &waiter->state, WOKEN);
 	for (;;) {
 		uint32_t state = mf_load_seq_cst(&waiter->state);
 
@@ -482,7 +482,8 @@ void mf_queue_look_out(uint64_t patience_ns)
 {
 	struct place *place = place_of(serves);
 
-	mf_spin_until(&place->faults, patience_ns, &place->readable, 1U);
+	mf_spin(&place->faults, patience_ns, MF_SPIN_WHILE, &place->readable,
+		0);
 }
 
 /* Under the lock: whose fault or event that thread waits for; 0: nobody's. */

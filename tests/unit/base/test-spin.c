@@ -56,7 +56,10 @@ TEST(looking_ends_when_it_is_there)
 	spin = seen_elsewhere();
 	spin.failed = 3;
 	/* Its time is far longer than the test's. */
-	mf_spin_until(&spin, UINT64_C(3600000000000), &word, 7);
+	mf_spin(&spin, UINT64_C(3600000000000), MF_SPIN_UNTIL, &word, 7);
+	ck_assert_uint_eq(spin.failed, 0);
+	spin.failed = 3;
+	mf_spin(&spin, UINT64_C(3600000000000), MF_SPIN_WHILE, &word, 8);
 	ck_assert_uint_eq(spin.failed, 0);
 }
 
@@ -69,11 +72,11 @@ TEST(looking_in_vain_is_given_up_bit_by_bit_and_tried_again)
 
 	stay();
 	spin = seen_elsewhere();
-	mf_spin_until(&spin, 1000, &word, 1);
+	mf_spin(&spin, 1000, MF_SPIN_UNTIL, &word, 1);
 	while (mf_spin_patience(&spin) > 0) {
 		ck_assert_uint_lt(mf_spin_patience(&spin), before);
 		before = mf_spin_patience(&spin);
-		mf_spin_until(&spin, 1000, &word, 1);
+		mf_spin(&spin, 1000, MF_SPIN_UNTIL, &word, 1);
 	}
 	ck_assert_uint_lt(before, MF_SPIN_NS / 8);
 	while (mf_spin_patience(&spin) == 0)
