@@ -61,11 +61,12 @@ void mf_signals_release(const sigset_t *before)
 
 void mf_signals_block(void)
 {
-	uint64_t set = async_signals();
+	if (signals_depth == 0) {
+		uint64_t set = async_signals();
 
-	if (signals_depth == 0)
 		(void)mf_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set,
 				 (long)&signals_old, sizeof(set), 0, 0);
+	}
 	/* The handler may run before this line: it sees depth 0 and is right */
 	mf_barrier();
 	signals_depth++;

@@ -115,19 +115,33 @@ static int put(const struct mf_uffd_fill *fill, struct mf_range *range,
 			   fill->wp);
 }
 
+/* Under the lock, before any page: may it be filled like that? */
+static int check(const struct mf_uffd_fill *fill, uintptr_t start, size_t len)
+{
+	if (!mf_range_has(start, len))
+		return -ENOENT;
+	return fill->wp && !(mf_range_find(start)->mode &
+			     UFFDIO_REGISTER_MODE_WP)
+		       ? -EINVAL
+		       : 0;
+}
+
 /* Some pages from addr on, of len bytes: how many. */
-static int fill_some(const struct mf_uffd_fill *fill, uintptr_t addr,
-		     uint64_t src, size_t len)
+static int fill_some(struct mf_uffd_fill *fill, uintptr_t addr, uint64_t src,
+		     size_t len)
 {
 	uint64_t generation = 0;
 	struct mf_range *range;
 	ssize_t have = 0;
 	int r;
 
+	mf_mm_read_lock(fill->mm, fill->me);
+	r = fill->checked ? 0 : check(fill, addr, len);
+	fill->checked = true;
 	if (len > RUN * mf_page_size())
 		len = RUN * mf_page_size();
-	mf_mm_read_lock(fill->mm, fill->me);
-	r = find(fill, addr, &range);
+	if (r == 0)
+		r = find(fill, addr, &range);
 	if (r == 0) {
 		generation = range->generation;
 		have = fill->put ? 1
@@ -153,25 +167,11 @@ static int fill_some(const struct mf_uffd_fill *fill, uintptr_t addr,
 	return r;
 }
 
-/* Before any page: may it be filled like that? */
-static int check(const struct mf_uffd_fill *fill, uintptr_t start, size_t len)
-{
-	if (!mf_range_has(start, len))
-		return -ENOENT;
-	return fill->wp && !(mf_range_find(start)->mode &
-			     UFFDIO_REGISTER_MODE_WP)
-		       ? -EINVAL
-		       : 0;
-}
-
 static int64_t fill_all(struct mf_uffd_fill *fill, uint64_t start, uint64_t len)
 {
 	uint64_t done = 0;
-	int r;
+	int r = 0;
 
-	mf_mm_read_lock(fill->mm, fill->me);
-	r = check(fill, (uintptr_t)start, (size_t)len);
-	mf_mm_read_unlock(fill->mm, fill->me);
 	while (done < len && r >= 0) {
 		r = fill_some(fill, (uintptr_t)(start + done), fill->src + done,
 			      (size_t)(len - done));

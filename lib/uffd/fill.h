@@ -22,6 +22,7 @@ struct mf_uffd_fill {
 	bool wp;	/* and writes are to be announced */
 	uint64_t src;	/* of a copy */
 	void *pages;	/* of ours, for that */
+	bool checked;	/* what is filled may be */
 };
 
 /* Bytes done, or -errno when none are. */
