@@ -21,6 +21,9 @@
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE  103
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 struct mf_sys {
 	/* On failure *ret_addr is untouched. offset counts in bytes. */

@@ -106,14 +106,27 @@ static int show_shared(struct mf_range *range, uintptr_t addr, size_t len,
 	return r;
 }
 
+/*
+ * Into the file, through the alias. How much is left. The pages are made first:
+ * a call for all of them takes less than the faults of the copy, and where
+ * there is none (before Linux 5.14), or the file ends, the copy does it.
+ */
+static size_t write_shared(const struct mf_range *range, uintptr_t addr,
+			   const void *bytes, size_t len)
+{
+	void *alias = (void *)alias_of(range, addr);
+
+	(void)mf_sys.madvise(alias, len, MADV_POPULATE_WRITE);
+	return mf_copy_nofault(alias, bytes, len);
+}
+
 /* The page is closed or hidden; and is when that fails. */
 static int put_closed(struct mf_range *range, uintptr_t addr, const void *bytes,
 		      uint8_t state)
 {
 	if (!range->shared)
 		return mf_put_closed(range, addr, bytes, state);
-	if (mf_copy_nofault((void *)alias_of(range, addr), bytes,
-			    mf_page_size()))
+	if (write_shared(range, addr, bytes, mf_page_size()))
 		return -EFAULT; /* beyond the end of the file */
 	if (is_hidden(range, addr))
 		return show_shared(range, addr, mf_page_size(), state);
@@ -213,7 +226,7 @@ static int put_shared_run(struct mf_range *range, uintptr_t addr,
 {
 	int r;
 
-	len -= mf_copy_nofault((void *)alias_of(range, addr), bytes, len);
+	len -= write_shared(range, addr, bytes, len);
 	len -= len % mf_page_size();
 	if (len == 0)
 		return -EFAULT;

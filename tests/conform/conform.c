@@ -88,7 +88,8 @@ static struct mf_sys real;
 
 static int no_guards(void *addr, size_t len, int advice)
 {
-	return advice == MADV_GUARD_INSTALL || advice == MADV_GUARD_REMOVE
+	return advice == MADV_GUARD_INSTALL || advice == MADV_GUARD_REMOVE ||
+			       advice == MADV_POPULATE_WRITE
 		       ? -EINVAL
 		       : real.madvise(addr, len, advice);
 }

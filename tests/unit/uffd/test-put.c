@@ -202,6 +202,35 @@ static ssize_t no_pwrite(int fd, const void *buf, size_t len, uint64_t offset)
 	return -EIO;
 }
 
+static unsigned populated; /* pages, in one call each */
+
+static int no_populate(void *addr, size_t len, int advice)
+{
+	if (advice != MADV_POPULATE_WRITE)
+		return real.madvise(addr, len, advice);
+	populated = (unsigned)(len / PAGE);
+	return -EINVAL;
+}
+
+TEST(shared_pages_are_made_by_one_call_or_by_the_copy)
+{
+	char *area = map(8, MAP_SHARED), *source = map(8, MAP_PRIVATE);
+	int fd = open_and_register(area, 8, UFFDIO_REGISTER_MODE_MISSING);
+
+	memset(source, 5, 8 * PAGE);
+	real = mf_sys;
+	mf_sys.madvise = no_populate;
+	ck_assert_int_eq(copy(fd, area, source, 7), 0);
+	ck_assert_uint_eq(populated, 7);
+	ck_assert_int_eq(copy(fd, area + 7 * PAGE, source, 1), 0);
+	ck_assert_uint_eq(populated, 1);
+	mf_sys = real;
+	ck_assert_int_eq(memcmp(area, source, 8 * PAGE), 0);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, 8 * PAGE);
+	munmap(source, 8 * PAGE);
+}
+
 /* Not a page of zeros, nor half of one. */
 TEST(a_page_that_could_not_be_written_stays_missing)
 {
