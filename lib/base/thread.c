@@ -74,7 +74,7 @@ static void in_child(void)
  */
 __attribute__((constructor(102))) static void handle_forks(void)
 {
-		(void)pthread_atfork(before_fork, after_fork, in_child);
+	(void)pthread_atfork(before_fork, after_fork, in_child);
 }
 
 struct start {
