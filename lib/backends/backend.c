@@ -19,23 +19,24 @@
 #include "base/sys.h"
 
 /*
- * Measured by bench/backends.c. A fault that is filled by the faulting thread
- * is as quick on both where units have 64 KiB, and with guards there is no
- * keeper to be made in each child of a fork(). With handler threads, a fault on
- * userfaultfd takes half to three quarters of the time, and where the kernel
- * lets us, system calls wait for pages, too.
+ * Measured by bench/backends.c and bench/uffd.c. A fault that is filled by the
+ * faulting thread is as quick on both where units have 64 KiB, and with guards
+ * there is no keeper to be made in each child of a fork(). With handler threads
+ * userfaultfd takes half the time when these run on the same processor, and
+ * several times as long when they do not; but where the kernel lets us, system
+ * calls wait for pages, and that counts for more.
  */
-static const struct mf_backend *const for_inline[] = {
+static const struct mf_backend *const best_alone[] = {
 	&mf_backend_guard,
 	&mf_backend_uffd,
 	&mf_backend_mprotect,
 };
-static const struct mf_backend *const for_threads[] = {
+static const struct mf_backend *const best_for_calls[] = {
 	&mf_backend_uffd,
 	&mf_backend_guard,
 	&mf_backend_mprotect,
 };
-#define N_BACKENDS (sizeof(for_inline) / sizeof(for_inline[0]))
+#define N_BACKENDS (sizeof(best_alone) / sizeof(best_alone[0]))
 
 /* That says nothing about the backend: there was no way to try it. */
 static bool could_not_try(int error)
@@ -49,17 +50,25 @@ static int try(const struct mf_backend *backend, int delivery)
 
 	if (r == 0 && backend == &mf_backend_uffd &&
 	    delivery == MFILL_DELIVER_THREAD)
-		r = mf_uffd_probe_messages();
+		r = mf_uffd_probe_messages(NULL);
 	return r;
+}
+
+static bool serves_system_calls(void)
+{
+	bool kernel = false;
+
+	return mf_uffd_probe_messages(&kernel) == 0 && kernel;
 }
 
 int mf_backend_choose(int id, int delivery, const struct mf_backend **ret)
 {
-	const struct mf_backend *const *backends = for_inline;
+	const struct mf_backend *const *backends = best_alone;
 
 	/* Who looks for locks held over a touch must see the touch. */
-	if (delivery == MFILL_DELIVER_THREAD && !mf_check)
-		backends = for_threads;
+	if (delivery == MFILL_DELIVER_THREAD && !mf_check &&
+	    id == MFILL_BACKEND_AUTO && serves_system_calls())
+		backends = best_for_calls;
 	for (size_t i = 0; i < N_BACKENDS; i++) {
 		int r;
 

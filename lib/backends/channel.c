@@ -111,11 +111,9 @@ static int open_fd(const struct mf_channel *channel, bool *ret_kernel)
 	return r == -EINVAL ? TAKE_FD(fd) : r;
 }
 
-int mf_channel_try(const struct mf_channel *channel)
+int mf_channel_try(const struct mf_channel *channel, bool *ret_kernel)
 {
-	bool kernel;
-
-	return open_fd(channel, &kernel);
+	return open_fd(channel, ret_kernel);
 }
 
 static bool has_number(const struct mf_channel *channel)

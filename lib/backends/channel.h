@@ -47,7 +47,10 @@ ssize_t mf_channel_read(struct mf_channel *channel, void *buf, size_t len);
 void mf_channel_look_now(struct mf_channel *channel);
 void mf_channel_look_each_time(void);
 
-/* One that is opened like the channel, for a trial; who calls closes it. */
-int mf_channel_try(const struct mf_channel *channel);
+/*
+ * One that is opened like the channel, for a trial; who calls closes it.
+ * ret_kernel: it would see faults inside system calls.
+ */
+int mf_channel_try(const struct mf_channel *channel, bool *ret_kernel);
 
 #endif

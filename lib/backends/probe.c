@@ -46,7 +46,7 @@ static int try_uffd_inline(void)
 
 static int try_uffd_thread(void)
 {
-	return mf_uffd_probe_messages();
+	return mf_uffd_probe_messages(NULL);
 }
 
 static int try_wipeonfork(void)

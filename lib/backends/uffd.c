@@ -339,7 +339,8 @@ static int uffd_probe(void)
 {
 	_cleanup_close_ int store = mf_sys.memfd_create("mfill-probe", 1);
 	size_t size = page_size();
-	_cleanup_close_ int fd = mf_channel_try(&mf_channel_inline);
+	bool kernel;
+	_cleanup_close_ int fd = mf_channel_try(&mf_channel_inline, &kernel);
 	void *page;
 	int r;
 
@@ -358,10 +359,13 @@ static int uffd_probe(void)
 	return r;
 }
 
-int mf_uffd_probe_messages(void)
+int mf_uffd_probe_messages(bool *ret_kernel)
 {
-	_cleanup_close_ int fd = mf_channel_try(&mf_channel_message);
+	bool kernel;
+	_cleanup_close_ int fd = mf_channel_try(&mf_channel_message, &kernel);
 
+	if (ret_kernel)
+		*ret_kernel = kernel;
 	return fd < 0 ? fd : 0;
 }
 

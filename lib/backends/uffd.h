@@ -19,8 +19,11 @@ struct mf_uffd_message {
 	uint32_t tid;	/* of the thread that waits */
 };
 
-/* 0: handler threads would work here, else -errno. Tries it out. */
-int mf_uffd_probe_messages(void);
+/*
+ * 0: handler threads would work here, else -errno. Tries it out. ret_kernel:
+ * for faults inside system calls, too; or NULL.
+ */
+int mf_uffd_probe_messages(bool *ret_kernel);
 
 /*
  * Messages can come, in this process. -EOPNOTSUPP: not here. Not in a signal

@@ -234,32 +234,54 @@ static void assert_falls_back(int (*madvise_like)(void *, size_t, int),
 	ck_assert_int_eq(mfill_unmap(map), 0);
 }
 
-/* bench/backends.c says why. */
-TEST(handler_threads_get_userfaultfd_and_stats_say_so)
+static int backend_for(int delivery)
 {
 	struct mf_pattern pattern = { .size = 16 * PAGE,
 				      .flags = MFILL_SOURCE_INLINE };
-	static const int best[][2] = {
-		{ MFILL_DELIVER_INLINE, MFILL_BACKEND_GUARD },
-		{ MFILL_DELIVER_THREAD, MFILL_BACKEND_UFFD },
+	struct mfill_map_options options = {
+		.struct_size = sizeof(options),
+		.delivery = delivery,
 	};
+	char *map = mf_pattern_map(&pattern, &options);
+	struct mfill_stats stats;
+
+	ck_assert_int_eq(mfill_stats(map, &stats, sizeof(stats)), 0);
+	ck_assert_int_eq(stats.delivery, delivery);
+	ck_assert_int_eq(mfill_unmap(map), 0);
+	return stats.backend;
+}
+
+/* lib/backends/backend.c says why. */
+TEST(handler_threads_get_userfaultfd_where_it_serves_system_calls)
+{
+	bool kernel = false;
 
 	mf_test_needs_guards();
-	if (mf_uffd_probe_messages() < 0)
-		SKIP("userfaultfd with POISON (Linux 6.6)");
-	for (int i = 0; i < 2; i++) {
-		struct mfill_map_options options = {
-			.struct_size = sizeof(options),
-			.delivery = best[i][0],
-		};
-		char *map = mf_pattern_map(&pattern, &options);
-		struct mfill_stats stats;
+	if (mf_uffd_probe_messages(&kernel) < 0 || !kernel)
+		SKIP("userfaultfd with POISON (Linux 6.6), for system calls");
+	ck_assert_int_eq(backend_for(MFILL_DELIVER_INLINE),
+			 MFILL_BACKEND_GUARD);
+	ck_assert_int_eq(backend_for(MFILL_DELIVER_THREAD), MFILL_BACKEND_UFFD);
+}
 
-		ck_assert_int_eq(mfill_stats(map, &stats, sizeof(stats)), 0);
-		ck_assert_int_eq(stats.delivery, best[i][0]);
-		ck_assert_int_eq(stats.backend, best[i][1]);
-		ck_assert_int_eq(mfill_unmap(map), 0);
-	}
+static int (*real_userfaultfd)(int flags);
+
+static int for_programs_only(int flags)
+{
+	return flags & UFFD_USER_MODE_ONLY ? real_userfaultfd(flags) : -EPERM;
+}
+
+TEST(handler_threads_get_guards_where_it_does_not)
+{
+	struct mf_sys real = mf_sys;
+
+	mf_test_needs_guards();
+	real_userfaultfd = mf_sys.userfaultfd;
+	mf_sys.userfaultfd = for_programs_only;
+	mf_sys.open = refuse_open;
+	ck_assert_int_eq(backend_for(MFILL_DELIVER_THREAD),
+			 MFILL_BACKEND_GUARD);
+	mf_sys = real;
 }
 
 /* Messages need more than the rest: Linux 6.6. */

@@ -49,7 +49,7 @@ static void needs(int delivery)
 	mf_test_needs_threads_after_fork();
 	if (mf_backend_uffd.probe() < 0)
 		SKIP("userfaultfd with SIGBUS");
-	if (delivery == MFILL_DELIVER_THREAD && mf_uffd_probe_messages() < 0)
+	if (delivery == MFILL_DELIVER_THREAD && mf_uffd_probe_messages(NULL) < 0)
 		SKIP("userfaultfd with POISON (Linux 6.6)");
 }
 

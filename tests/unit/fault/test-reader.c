@@ -295,7 +295,7 @@ TEST(who_sleeps_for_what_the_kernel_cannot_do_gets_an_error)
 	static const int results[] = { -ESRCH, -ENOENT, -EFAULT };
 
 	mf_test_needs_threads_after_fork();
-	if (mf_uffd_probe_messages() < 0)
+	if (mf_uffd_probe_messages(NULL) < 0)
 		SKIP("userfaultfd with POISON (Linux 6.6)");
 	for (int i = 0; i < 3; i++) {
 		struct mf_pattern pattern = { .size = PAGE };
@@ -424,7 +424,7 @@ TEST_WITHIN(a_source_may_wait_for_another_sixty_deep, 30)
 TEST_WITHIN(when_all_handlers_wait_for_each_other_one_is_refused, 30)
 {
 	mf_test_needs_threads_after_fork();
-	if (mf_uffd_probe_messages() < 0)
+	if (mf_uffd_probe_messages(NULL) < 0)
 		SKIP("userfaultfd with POISON (Linux 6.6)");
 	ASSERT_EXITS_WITH(42, {
 		(void)signal(SIGBUS, on_bus);
