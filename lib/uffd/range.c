@@ -631,6 +631,20 @@ void mf_range_move(struct mf_range *range, uintptr_t start)
 	range->generation = ++generation;
 }
 
+void mf_range_stay(const struct mf_range *moved)
+{
+	struct mf_proc_vma vma;
+	int r = mf_proc_vma(moved->start, &vma);
+
+	vma.prot = moved->prot; /* now it is closed */
+	if (r == 0)
+		r = add(moved, moved->start, moved->len, &vma);
+	/* No room for one more range: no access is better than zeros. */
+	if (r < 0)
+		(void)mf_sys.mprotect((void *)moved->start, moved->len,
+				      PROT_NONE);
+}
+
 /* Two pieces of what was one range are alike again. */
 static bool joins(const struct mf_range *left, const struct mf_range *right)
 {

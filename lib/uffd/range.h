@@ -102,6 +102,8 @@ void mf_range_forget(struct mf_range *range);
 void mf_range_end(struct mf_range *range);
 /* It is mapped there now. */
 void mf_range_move(struct mf_range *range, uintptr_t start);
+/* That was moved, and its place is mapped, empty, and registered as before. */
+void mf_range_stay(const struct mf_range *moved);
 /* The mapping of old_len bytes has become longer, and what it had goes on. */
 void mf_range_grow(uintptr_t start, size_t old_len, size_t new_len);
 

@@ -29,6 +29,7 @@ struct remap {
 	uintptr_t from, to;
 	size_t old_len, new_len;
 	int flags;
+	bool stays; /* registered and empty, at the old place */
 	bool closed;
 	int prot; /* the program's at the end of it, -1: not registered there */
 	/* What is in the way, is moved, leaves its old place, is cut off. */
@@ -95,8 +96,9 @@ static void close_all(struct remap *remap)
 {
 	struct mf_proc_vma vma;
 
-	if (mf_proc_vma(remap->from, &vma) == 0 && vma.start <= remap->from &&
-	    vma.end >= remap->from + remap->old_len)
+	/* What stays is zeros for a moment, which nobody may see. */
+	if (!remap->stays && mf_proc_vma(remap->from, &vma) == 0 &&
+	    vma.start <= remap->from && vma.end >= remap->from + remap->old_len)
 		return;
 	remap->closed = true;
 	for_each(remap->from, remap->old_len, close_range_);
@@ -111,8 +113,9 @@ static void gather(struct remap *remap)
 				   UFFD_FEATURE_EVENT_UNMAP);
 	mf_audience_gather(&remap->here, remap->from, len,
 			   UFFD_FEATURE_EVENT_REMAP);
-	mf_audience_gather(&remap->left, remap->from, len,
-			   UFFD_FEATURE_EVENT_UNMAP);
+	if (!remap->stays)
+		mf_audience_gather(&remap->left, remap->from, len,
+				   UFFD_FEATURE_EVENT_UNMAP);
 	if (remap->old_len > len)
 		mf_audience_gather(&remap->behind, remap->from + len,
 				   remap->old_len - len,
@@ -145,15 +148,20 @@ static void open_again(struct mf_range *range)
 /* It has moved: its range follows, or is registered no more. */
 static void follow(const struct remap *remap)
 {
-	size_t len = moved_len(remap);
+	uintptr_t at = remap->from, end = remap->from + moved_len(remap);
 	struct mf_range *range;
 
-	while ((range = mf_range_next(remap->from, len))) {
-		mf_range_move(range, remap->to + (range->start - remap->from));
+	while (at < end && (range = mf_range_next(at, end - at))) {
+		struct mf_range here = *range;
+
+		at = here.start + here.len;
+		mf_range_move(range, remap->to + (here.start - remap->from));
 		if (remap->closed)
 			open_again(range);
 		if (!hears_of_it(remap, range->owner))
 			mf_range_end(range);
+		if (remap->stays)
+			mf_range_stay(&here);
 	}
 }
 
@@ -224,7 +232,9 @@ static void dismiss(const struct remap *remap)
 /* The kernel says that before it looks at mappings. */
 static bool is_nonsense(const struct remap *remap)
 {
-	if (remap->new_len == 0)
+	if (remap->new_len == 0 ||
+	    (remap->stays && (remap->new_len != remap->old_len ||
+			      !(remap->flags & MREMAP_MAYMOVE))))
 		return true;
 	return remap->flags & MREMAP_FIXED &&
 	       (remap->to % whole_pages(1) ||
@@ -242,7 +252,8 @@ static bool is_one(const struct remap *remap)
 	size_t len = end - remap->from;
 	const struct mf_range *range = mf_range_next(remap->from, len);
 
-	if (remap->new_len <= remap->old_len && !(remap->flags & MREMAP_FIXED))
+	if (remap->new_len <= remap->old_len &&
+	    !(remap->flags & MREMAP_FIXED) && !remap->stays)
 		return true;
 	if (!mf_range_touches(remap->from, len))
 		return true;
@@ -286,13 +297,13 @@ int mf_uffd_mremap(void *old_addr, size_t old_len, size_t new_len, int flags,
 		.old_len = whole_pages(old_len),
 		.new_len = whole_pages(new_len),
 		.flags = flags,
+		.stays = flags & MREMAP_DONTUNMAP,
 	};
 	long r = -ENOENT;
 
 	mf_ranges_write_lock();
-	/* What stays behind would be as missing as what was never there. */
 	if (concerns_us(&remap))
-		r = flags & MREMAP_DONTUNMAP ? -EINVAL : do_it(&remap);
+		r = do_it(&remap);
 	mf_ranges_write_unlock();
 	if (r < 0)
 		return (int)r;

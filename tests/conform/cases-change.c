@@ -210,6 +210,64 @@ static void moved_and_shorter(struct run *run)
 	do_copy(run, 4, 1, 0);
 }
 
+/* Both places, one after the other. */
+static void look_at_both(struct run *run)
+{
+	for (int i = 0; i < 2; i++) {
+		do_marks(run);
+		touch_all(run);
+		do_copy(run, 6, 1, 0);
+		do_touch(run, 6, false);
+		do_go_there(run);
+	}
+}
+
+static void moved_away_without_a_word(struct run *run)
+{
+	do_api(run, SIGBUSES);
+	do_register(run, 0, 8, MISSING | WP);
+	do_copy(run, 0, 4, UFFDIO_COPY_MODE_WP);
+	do_copy(run, 4, 1, 0);
+	do_change(run, LEAVE, 0, 8, 8);
+	look_at_both(run);
+	do_go_there(run);
+	do_protect(run, 6, 1, UFFDIO_WRITEPROTECT_MODE_WP);
+	do_touch(run, 6, true);
+	do_change(run, LEAVE, 0, 8, 5);
+	do_unregister(run, 0, 8);
+	touch_all(run);
+}
+
+static void moved_away_with_an_event(struct run *run)
+{
+	struct changer changer;
+
+	do_api(run, SIGBUSES | REMAP | UNMAPS);
+	do_register(run, 0, 8, MISSING | WP);
+	do_copy(run, 0, 4, UFFDIO_COPY_MODE_WP);
+	do_poison(run, 5, 1, 0);
+	do_start_change(&changer, run, LEAVE, 0, 8, 8);
+	do_event(run);
+	do_finish_change(&changer, run);
+	do_event(run);
+	look_at_both(run);
+}
+
+static void moved_away_where_minor_faults_are_told(struct run *run)
+{
+	do_api(run, SIGBUSES);
+	for (int i = 0; i < 6; i++)
+		do_other(run, i, true);
+	do_register(run, 0, 8, MISSING | MINOR);
+	do_continue(run, 0, 4, 0);
+	do_change(run, LEAVE, 0, 8, 8);
+	touch_all(run);
+	do_go_there(run);
+	touch_all(run);
+	do_continue(run, 1, 2, 0);
+	touch_all(run);
+}
+
 static void shorter(struct run *run)
 {
 	struct changer changer;
@@ -345,6 +403,9 @@ const struct conform_case change_cases[] = {
 	CASE(moved_without_a_word),
 	CASE(moved_with_an_event),
 	CASE(moved_and_shorter),
+	CASE(moved_away_without_a_word),
+	CASE(moved_away_with_an_event),
+	CASE(moved_away_where_minor_faults_are_told),
 	CASE(shorter),
 	CASE(an_event_before_pages_go),
 	CASE(an_event_after_an_unmapping),

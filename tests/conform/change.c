@@ -89,10 +89,12 @@ static int map_over(const struct changer *changer, void *addr, size_t len)
 /* To another place when to is given; how long then: argument. */
 static int remap(const struct changer *changer, void *addr, size_t len)
 {
-	char *to = changer->how == MOVE ? changer->to : NULL;
+	bool moves = changer->how == MOVE || changer->how == LEAVE;
+	char *to = moves ? changer->to : NULL;
 	struct run *run = changer->run;
 	size_t new_len = (size_t)changer->argument * run->page;
-	int flags = to ? MREMAP_MAYMOVE | MREMAP_FIXED : 0;
+	int flags = (to ? MREMAP_MAYMOVE | MREMAP_FIXED : 0) |
+		    (changer->how == LEAVE ? MREMAP_DONTUNMAP : 0);
 	void *got = addr;
 	int r = run->who == &mfill
 			? mf_uffd_mremap(addr, len, new_len, flags, to, &got)
@@ -111,6 +113,7 @@ void change(struct changer *changer)
 				      size_t len) = {
 		[ADVISE] = advise,     [PROTECT] = protect, [UNMAP] = unmap,
 		[MAP_OVER] = map_over, [MOVE] = remap,	    [RESIZE] = remap,
+		[LEAVE] = remap,
 	};
 
 	changer->result = changes[changer->how](
@@ -121,6 +124,7 @@ void change(struct changer *changer)
 static const char *const names[] = {
 	[ADVISE] = "advise",	 [PROTECT] = "protect", [UNMAP] = "unmap",
 	[MAP_OVER] = "map over", [MOVE] = "move",	[RESIZE] = "resize",
+	[LEAVE] = "leave",
 };
 
 static const char *error_name(int r)
@@ -138,7 +142,7 @@ void tell_change(const struct changer *changer, struct run *run)
 static char *prepare(struct run *run, enum change how)
 {
 	first_area = run->area;
-	return how == MOVE ? new_place(run) : NULL;
+	return how == MOVE || how == LEAVE ? new_place(run) : NULL;
 }
 
 void do_change(struct run *run, enum change how, int page, int n, int argument)
@@ -154,6 +158,14 @@ void do_change(struct run *run, enum change how, int page, int n, int argument)
 	if (changer.to && changer.result == 0)
 		run->area = changer.to;
 	tell_change(&changer, run);
+}
+
+void do_go_there(struct run *run)
+{
+	char *here = run->area;
+
+	run->area = first_area;
+	first_area = here;
 }
 
 static char *thread_to;

@@ -12,7 +12,7 @@
 #include "conform/conform.h"
 
 /* What is changed, and how; a thread may do it, which may be held. */
-enum change { ADVISE, PROTECT, UNMAP, MAP_OVER, MOVE, RESIZE };
+enum change { ADVISE, PROTECT, UNMAP, MAP_OVER, MOVE, RESIZE, LEAVE };
 
 struct changer {
 	pthread_t id;
@@ -34,6 +34,8 @@ void do_start_change(struct changer *changer, struct run *run, enum change how,
 /* Say whether it has been done by now; wait until it is. */
 void do_is_changed(struct changer *changer, struct run *run);
 void do_finish_change(struct changer *changer, struct run *run);
+/* After LEAVE, to the other one of the two places. */
+void do_go_there(struct run *run);
 /* A message about a change; places are told by page, of the old area, too. */
 void do_event(struct run *run);
 
