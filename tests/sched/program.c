@@ -29,8 +29,9 @@ const char *const mfx_engine_names[MFX_ENGINES] = {
 	[MFX_EARLY] = "early",
 };
 
-#define STORES	 9
-#define ACCEPTED 3
+#define STORES	   9
+#define ACCEPTED   3
+#define FAULTS_MAX 200 /* of one load; more is called a livelock */
 
 /* What is known of a store besides what the engine knows. */
 static struct known {
@@ -245,14 +246,21 @@ static int serve_fault(uintptr_t addr)
 	return r;
 }
 
-/* One load instruction, and the faults it takes. */
+/*
+ * One load instruction, and the faults it takes. At the end of a run nobody
+ * counts steps, so these are counted here.
+ */
 static int load(uintptr_t addr, uint64_t *ret_value, uint64_t *ret_entry)
 {
 	bool late = false;
 
-	for (;;) {
+	for (unsigned faults = 0;; faults++) {
 		bool masked = mfx_masked();
 		int r;
+
+		if (faults == FAULTS_MAX)
+			mfx_bug(MFX_LIVELOCK, "the same fault %u times",
+				faults);
 
 		if (mfx_kernel_load(addr, ret_value, ret_entry))
 			return 0;
