@@ -333,11 +333,10 @@ bool mf_hide_is_gone(const struct mf_range *range, uintptr_t addr)
 	uint64_t word;
 
 	/* A marker shows as swapped out. */
-	mf_proc_pages(addr, 1, &word);
-	if (word & MF_PROC_PRESENT)
-		return true;
-	if (mf_state_is_marked(*mf_range_state(range, addr)))
-		return !(word & MF_PROC_SWAP);
+	if (mf_state_is_marked(*mf_range_state(range, addr))) {
+		mf_proc_pages(addr, 1, &word);
+		return word & MF_PROC_PRESENT || !(word & MF_PROC_SWAP);
+	}
 	return mf_proc_vma(addr, &vma) < 0 || vma.start > addr ||
 	       vma.prot != PROT_NONE;
 }

@@ -140,6 +140,8 @@ static int make_alias(struct mf_range *range)
 	if ((unsigned long)alias > -4096UL)
 		return (int)alias;
 	range->alias = (uintptr_t)alias;
+	/* A huge page would have the file have what nobody has filled. */
+	(void)mf_sys.madvise((void *)alias, range->len, MADV_NOHUGEPAGE);
 	if (mf_sys.mprotect((void *)alias, range->len,
 			    PROT_READ | PROT_WRITE) == 0)
 		return 0;

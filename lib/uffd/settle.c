@@ -7,6 +7,8 @@
  */
 #include "uffd/settle.h"
 
+#include <sys/mman.h>
+
 #include "base/userfaultfd.h"
 #include "uffd/hide.h"
 #include "uffd/proc.h"
@@ -30,15 +32,46 @@ static bool is_hidden_in(const struct mf_range *range, uint8_t state,
 
 /*
  * The kernel knows better than our note: the program may have mapped something
- * else there since. A marker shows as swapped out.
+ * else there since. A marker shows as swapped out. Where having no access hides
+ * a page, that there is one says nothing: it may be part of a huge page that
+ * the kernel made for another one. That it has access does, before it is
+ * closed.
  */
 static uint8_t true_state(uint8_t state, uint64_t word)
 {
-	if (!(state & MF_STATE_HIDDEN))
+	if (!mf_state_is_marked(state))
 		return state;
-	if (word & MF_PROC_PRESENT)
-		return 0;
-	return mf_state_is_marked(state) && !mf_proc_has(word) ? 0 : state;
+	return word & MF_PROC_PRESENT || !mf_proc_has(word) ? 0 : state;
+}
+
+/* The page at at had no access; so had others up to the one that is returned. */
+static uintptr_t forget_accessible(struct mf_range *range, uintptr_t at,
+				   uintptr_t end)
+{
+	struct mf_proc_vma vma;
+	bool mapped = mf_proc_vma(at, &vma) == 0 && vma.start <= at;
+	bool ours = mapped && vma.prot == PROT_NONE;
+	uintptr_t stop = mapped ? vma.end : at + mf_page_size();
+
+	if (stop > end)
+		stop = end;
+	while (at < stop && *mf_range_state(range, at) & MF_STATE_NO_ACCESS) {
+		if (!ours)
+			*mf_range_state(range, at) = 0;
+		at += mf_page_size();
+	}
+	return at;
+}
+
+static void forget_foreign(struct mf_range *range, uintptr_t start, size_t len)
+{
+	uintptr_t at = start, end = start + len;
+
+	while (at < end)
+		if (*mf_range_state(range, at) & MF_STATE_NO_ACCESS)
+			at = forget_accessible(range, at, end);
+		else
+			at += mf_page_size();
 }
 
 /* All of the pages go from hidden to not hidden or back. */
@@ -95,8 +128,10 @@ static int settle_some(struct mf_range *range, uintptr_t start, size_t n)
 int mf_settle(struct mf_range *range, uintptr_t start, size_t len)
 {
 	uintptr_t end = start + len;
-	int r = mf_hide_close(range, start, len), back;
+	int r, back;
 
+	forget_foreign(range, start, len);
+	r = mf_hide_close(range, start, len);
 	for (uintptr_t at = start; at < end && r == 0;) {
 		size_t n = (end - at) / mf_page_size();
 

@@ -123,3 +123,100 @@ TEST_WITHIN(what_is_written_meanwhile_is_kept_without_guards, 60)
 	mf_sys.madvise = no_guards;
 	check(MAP_PRIVATE);
 }
+
+#define HUGE ((size_t)2 << 20)
+
+static struct mf_sys real;
+static size_t small; /* bytes that are to get no huge pages */
+static const char bytes[65536];
+
+static int watched_madvise(void *addr, size_t len, int advice)
+{
+	if (advice == MADV_GUARD_INSTALL)
+		return -EINVAL;
+	if (advice == MADV_NOHUGEPAGE)
+		small = len;
+	return real.madvise(addr, len, advice);
+}
+
+static int copy(int fd, char *dst, const char *src)
+{
+	struct uffdio_copy args = {
+		.dst = (uintptr_t)dst,
+		.src = (uintptr_t)src,
+		.len = PAGE,
+	};
+
+	return mfill_uffd_ioctl(fd, UFFDIO_COPY, &args);
+}
+
+/* One page is filled of memory that the program wants huge pages for. */
+static void check_huge(int type)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+			  type | MAP_ANONYMOUS, -1, 0);
+	char *page = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1)), byte;
+	struct uffdio_register args = {
+		.range = { (uintptr_t)area, 2 * HUGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (fd == -EOPNOTSUPP)
+		SKIP("/proc");
+	(void)madvise(area, 2 * HUGE, MADV_HUGEPAGE);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	ck_assert_int_eq(copy(fd, page, bytes), 0);
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, page + PAGE, 1), 1);
+	ck_assert_int_eq(copy(fd, page + PAGE, bytes), 0);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, 2 * HUGE);
+}
+
+TEST(what_a_huge_page_brings_along_is_missing)
+{
+	real = mf_sys;
+	mf_sys.madvise = watched_madvise;
+	check_huge(MAP_PRIVATE);
+}
+
+/* Whether the kernel would make one is a setting of the machine's. */
+TEST(shared_memory_is_filled_through_small_pages)
+{
+	real = mf_sys;
+	mf_sys.madvise = watched_madvise;
+	check_huge(MAP_SHARED);
+	ck_assert_uint_eq(small, 2 * HUGE);
+}
+
+/* Nobody told us of it. */
+TEST(what_was_mapped_in_the_place_of_hidden_pages_is_kept)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+	     byte;
+	int fd;
+
+	real = mf_sys;
+	mf_sys.madvise = watched_madvise;
+	fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (fd == -EOPNOTSUPP)
+		SKIP("/proc");
+	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
+	register_it(fd, area);
+	ck_assert_ptr_ne(mmap(area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 MAP_FAILED);
+	area[3 * PAGE] = 9;
+	register_it(fd, area);
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, area + 3 * PAGE, 1), 0);
+	ck_assert_int_eq(byte, 9);
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, area + 2 * PAGE, 1), 1);
+	ck_assert_uint_eq(mfill_copy_nofault(&byte, area + 4 * PAGE, 1), 1);
+	ck_assert_int_eq(mfill_uffd_close(fd), 0);
+	munmap(area, PAGES * PAGE);
+}
