@@ -9,14 +9,14 @@
  *
  * Only the library that mfill doctor preloads has this file: a run without
  * the checker has libc's own functions. Not seen are locks that libc takes
- * inside (stdio's, malloc's), those of C11's threads.h, and what is made of
- * futexes by hand.
+ * inside (stdio's, malloc's), and what is made of futexes by hand.
  */
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <threads.h>
 
 #include "base/sys.h"
 #include "check/held.h"
@@ -50,7 +50,15 @@
 	X(pthread_spin_unlock)        \
 	X(pthread_cond_wait)          \
 	X(pthread_cond_timedwait)     \
-	X(pthread_cond_clockwait)
+	X(pthread_cond_clockwait)     \
+	X(mtx_init)                   \
+	X(mtx_destroy)                \
+	X(mtx_lock)                   \
+	X(mtx_trylock)                \
+	X(mtx_timedlock)              \
+	X(mtx_unlock)                 \
+	X(cnd_wait)                   \
+	X(cnd_timedwait)
 
 /*
  * A list of its own: looking up the long one may allocate, and so lock. free()
@@ -419,6 +427,66 @@ INTERPOSE(int, pthread_cond_clockwait,
 	   const struct timespec *end))
 {
 	WAIT(mutex, LIBC(pthread_cond_clockwait)(condition, mutex, clock, end));
+}
+/* clang-format on */
+
+/*
+ * Those of C11's threads.h
+ *
+ * In glibc they are the same locks, but do not come by the functions above.
+ */
+
+static const pthread_mutex_t *inside(const mtx_t *mutex)
+{
+	return (const void *)mutex;
+}
+
+/* clang-format off */
+INTERPOSE(int, mtx_init, (mtx_t *mutex, int type))
+{
+	MADE(mutex, MF_CHECK_MUTEX, mutex_flags(inside(mutex)),
+	     LIBC(mtx_init)(mutex, type));
+}
+
+INTERPOSE(void, mtx_destroy, (mtx_t *mutex))
+{
+	FORGET(mutex, LIBC(mtx_destroy)(mutex));
+}
+
+INTERPOSE(int, mtx_lock, (mtx_t *mutex))
+{
+	TAKE(of_mutex(inside(mutex), HERE), MF_CHECK_EXCLUSIVE,
+	     LIBC(mtx_lock)(mutex));
+}
+
+INTERPOSE(int, mtx_trylock, (mtx_t *mutex))
+{
+	TRY(of_mutex(inside(mutex), HERE), MF_CHECK_EXCLUSIVE,
+	    LIBC(mtx_trylock)(mutex));
+}
+
+INTERPOSE(int, mtx_timedlock,
+	  (mtx_t *restrict mutex, const struct timespec *restrict end))
+{
+	TRY(of_mutex(inside(mutex), HERE), MF_CHECK_EXCLUSIVE,
+	    LIBC(mtx_timedlock)(mutex, end));
+}
+
+INTERPOSE(int, mtx_unlock, (mtx_t *mutex))
+{
+	GIVE_BACK(mutex, LIBC(mtx_unlock)(mutex));
+}
+
+INTERPOSE(int, cnd_wait, (cnd_t *condition, mtx_t *mutex))
+{
+	WAIT(mutex, LIBC(cnd_wait)(condition, mutex));
+}
+
+INTERPOSE(int, cnd_timedwait,
+	  (cnd_t *restrict condition, mtx_t *restrict mutex,
+	   const struct timespec *restrict end))
+{
+	WAIT(mutex, LIBC(cnd_timedwait)(condition, mutex, end));
 }
 /* clang-format on */
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "doctor/samples.h"
@@ -81,6 +82,84 @@ static void with_a_try(void)
 static void in_order(void)
 {
 	both_at_once(apples_then_pears, apples_then_pears);
+}
+
+/* Those of C11 */
+
+static mtx_t plums, figs;
+static cnd_t figs_ripe;
+
+THREAD(plums_then_figs)
+{
+	mtx_lock(&plums);
+	mtx_lock(&figs);
+	mtx_unlock(&figs);
+	mtx_unlock(&plums);
+	return NULL;
+}
+
+THREAD(figs_then_plums)
+{
+	mtx_lock(&figs);
+	mtx_lock(&plums);
+	mtx_unlock(&plums);
+	mtx_unlock(&figs);
+	return NULL;
+}
+
+THREAD(figs_then_try_plums)
+{
+	mtx_lock(&figs);
+	if (mtx_trylock(&plums) == thrd_success)
+		mtx_unlock(&plums);
+	mtx_unlock(&figs);
+	return NULL;
+}
+
+/* After the wait it has plums, and takes figs again. */
+THREAD(figs_and_plums_until_ripe)
+{
+	const struct timespec past = { 1, 0 };
+
+	mtx_lock(&figs);
+	mtx_lock(&plums);
+	(void)cnd_timedwait(&figs_ripe, &figs, &past);
+	mtx_unlock(&plums);
+	mtx_unlock(&figs);
+	return NULL;
+}
+
+static void make_c11(void)
+{
+	mtx_init(&plums, mtx_plain);
+	mtx_init(&figs, mtx_timed);
+	cnd_init(&figs_ripe);
+}
+
+static void c11_two_orders(void)
+{
+	make_c11();
+	one_after_the_other(plums_then_figs, figs_then_plums);
+}
+
+static void c11_in_order(void)
+{
+	make_c11();
+	one_after_the_other(plums_then_figs, figs_then_try_plums);
+	mtx_destroy(&plums);
+	mtx_init(&plums, mtx_recursive);
+	for (int i = 0; i < 3; i++)
+		mtx_lock(&plums);
+	(void)plums_then_figs(NULL);
+	for (int i = 0; i < 3; i++)
+		mtx_unlock(&plums);
+}
+
+static void c11_woken(void)
+{
+	make_c11();
+	one_after_the_other(figs_and_plums_until_ripe,
+			    figs_and_plums_until_ripe);
 }
 
 /* The same through a function of the program's own */
@@ -424,6 +503,9 @@ static const struct sample samples[] = {
 	{ "under-a-gate", under_a_gate },
 	{ "with-a-try", with_a_try },
 	{ "in-order", in_order },
+	{ "c11-two-orders", c11_two_orders },
+	{ "c11-in-order", c11_in_order },
+	{ "c11-woken", c11_woken },
 	{ "wrapped", wrapped },
 	{ "philosophers", philosophers },
 	{ "left-handed", left_handed },
