@@ -30,6 +30,7 @@
 FOR_SANITIZER const char *__asan_default_options(void);
 FOR_SANITIZER const char *__ubsan_default_options(void);
 FOR_SANITIZER const char *__tsan_default_options(void);
+FOR_SANITIZER int __lsan_is_turned_off(void);
 
 #define SIGNALS_ARE_OURS                                                \
 	"handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:" \
@@ -51,6 +52,18 @@ const char *__tsan_default_options(void)
 	/* A second for each process that ends with threads: hundreds do. */
 	return SIGNALS_ARE_OURS "halt_on_error=1:die_after_fork=0:"
 				"atexit_sleep_ms=0";
+}
+
+static bool main_thread_leaves;
+
+int __lsan_is_turned_off(void)
+{
+	return main_thread_leaves;
+}
+
+void mf_test_main_thread_leaves(void)
+{
+	main_thread_leaves = true;
 }
 
 static struct mf_test *tests, **tests_end = &tests;

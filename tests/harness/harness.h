@@ -73,6 +73,8 @@ __attribute__((format(printf, 1, 2), noreturn)) void SKIP(const char *missing,
 
 /* fork() without a core dump in the child. */
 pid_t mf_test_fork(void);
+/* What only the stack of the main thread has is no leak in this process. */
+void mf_test_main_thread_leaves(void);
 void mf_test_died_by(pid_t child, int sig, const char *code, const char *file,
 		     int line);
 void mf_test_exited(pid_t child, int status, const char *code, const char *file,

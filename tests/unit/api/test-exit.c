@@ -66,8 +66,10 @@ static void ends_with(int backend, int delivery)
 
 	mf_test_needs_own_threads_only();
 	child = mf_test_fork();
-	if (child == 0)
+	if (child == 0) {
+		mf_test_main_thread_leaves();
 		map_and_leave(backend, delivery);
+	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 3)
 		SKIP("backend %d", backend);
@@ -114,6 +116,7 @@ TEST(so_does_its_child)
 	child = mf_test_fork();
 	if (child == 0) {
 		touch(map, 7);
+		mf_test_main_thread_leaves();
 		pthread_exit(NULL);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);

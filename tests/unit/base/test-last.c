@@ -76,6 +76,7 @@ static pid_t begin(void (*run)(void))
 	ck_assert(ending != MAP_FAILED);
 	child = mf_test_fork();
 	if (child == 0) {
+		mf_test_main_thread_leaves();
 		atexit(note_exit);
 		run();
 		pthread_exit(NULL);
