@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -147,12 +148,14 @@ TEST(without_anything_registered_a_fork_tells_nobody)
 /* Reads the message about a fork, and the child's messages then. */
 static int child_uffd;
 static uint32_t forks_read;
+static uint32_t reads; /* the thread is past its start */
 
 static void *read_forks(void *arg)
 {
 	struct pollfd wanted = { .fd = uffd, .events = POLLIN };
 	struct uffd_msg message;
 
+	mf_store_release(&reads, 1U);
 	(void)arg;
 	while (!mf_load_acquire(&stop)) {
 		if (poll(&wanted, 1, 10) != 1 ||
@@ -165,13 +168,20 @@ static void *read_forks(void *arg)
 	return NULL;
 }
 
+/*
+ * In its start a thread holds locks of a sanitizer's, which a child that
+ * starts one, too, would wait for.
+ */
 static pthread_t start_reader(void)
 {
 	pthread_t thread;
 
 	mf_store_release(&stop, 0U);
 	mf_store_release(&forks_read, 0U);
+	mf_store_release(&reads, 0U);
 	pthread_create(&thread, NULL, read_forks, NULL);
+	while (!mf_load_acquire(&reads))
+		sched_yield();
 	return thread;
 }
 
