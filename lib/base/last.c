@@ -7,7 +7,9 @@
  *
  * Nothing is done, and no thread made, before the main thread ends: a
  * destructor of thread-specific data tells. From then on one more thread
- * looks, every now and then, whether all others are ours.
+ * looks, every now and then, whether all others are ours. Where another thread
+ * has loaded the library, and the main one starts no thread of ours, nothing
+ * tells: there that thread looks from the first on, but once a second.
  *
  * Ours are known by two marks that /proc shows: one of the names below, and
  * that a signal is blocked which libc lets nobody block. A list of our own
@@ -44,6 +46,7 @@
 #define MS	      UINT64_C(1000000)
 #define LOOK_FIRST_NS (1 * MS)
 #define LOOK_LAST_NS  (100 * MS)
+#define LOOK_BLIND_NS (1000 * MS)
 #define LIST_SIZE     16384
 #define STATUS_SIZE   4096
 
@@ -59,6 +62,7 @@ static uint32_t watched;
 
 static pthread_key_t key;  /* set in the main thread: its end calls us */
 static sigset_t last_mask; /* the main thread's; ordered by main_ended */
+static uint32_t unnoticed; /* the main thread's end would be */
 
 void mf_last_mark_thread(void)
 {
@@ -198,6 +202,8 @@ static void *watch(void *arg)
 		(void)mf_futex_wait(&word, 0, pause_ns, MF_FUTEX_LOCAL);
 		if (pause_ns < LOOK_LAST_NS)
 			pause_ns *= 2;
+		else if (mf_load_relaxed(&unnoticed))
+			pause_ns = LOOK_BLIND_NS;
 	}
 	if (kind == BETTER)
 		return arg;
@@ -212,7 +218,8 @@ static void watch_if_needed(void)
 	sigset_t all, old;
 	int r;
 
-	if (mf_load_seq_cst(&main_ended) != now ||
+	if ((mf_load_seq_cst(&main_ended) != now &&
+	     !mf_load_relaxed(&unnoticed)) ||
 	    mf_load_seq_cst(&have_threads) != now || before == now ||
 	    !mf_cas(&watched, &before, now))
 		return;
@@ -234,16 +241,25 @@ static void main_ends(void *value)
 	watch_if_needed();
 }
 
-void mf_last_have_threads(void)
+static bool is_main(void)
 {
-	mf_store_seq_cst(&have_threads, mf_fork_generation());
-	watch_if_needed();
+	return mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0) ==
+	       mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
 /* Whoever forks is the main thread of the child. */
 static void be_main(void)
 {
-	(void)pthread_setspecific(key, &key);
+	if (pthread_setspecific(key, &key) == 0)
+		mf_store_relaxed(&unnoticed, 0);
+}
+
+void mf_last_have_threads(void)
+{
+	if (mf_load_relaxed(&unnoticed) && is_main())
+		be_main();
+	mf_store_seq_cst(&have_threads, mf_fork_generation());
+	watch_if_needed();
 }
 
 __attribute__((constructor)) static void find_main(void)
@@ -251,7 +267,8 @@ __attribute__((constructor)) static void find_main(void)
 	if (pthread_key_create(&key, main_ends) != 0)
 		return;
 	(void)pthread_atfork(NULL, NULL, be_main);
-	if (mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0) ==
-	    mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0))
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &last_mask);
+	mf_store_relaxed(&unnoticed, 1);
+	if (is_main())
 		be_main();
 }
