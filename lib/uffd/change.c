@@ -278,23 +278,6 @@ static void hide_others(const struct mf_range *one, uint64_t inode,
 	}
 }
 
-/* Under the write lock: all that shows what is mapped here, unregistered. */
-static void hide_all_of(uintptr_t start, size_t len)
-{
-	uintptr_t at = start, end = start + len;
-	struct mf_proc_vma vma;
-
-	while (at < end && mf_proc_vma(at, &vma) == 0 && vma.start < end) {
-		uintptr_t from = vma.start > at ? vma.start : at;
-		uintptr_t to = vma.end < end ? vma.end : end;
-
-		if (vma.kind == MF_PROC_SHARED)
-			hide_others(NULL, vma.inode,
-				    vma.offset + (from - vma.start), to - from);
-		at = vma.end;
-	}
-}
-
 static int drop_pages(struct mf_range *range, uintptr_t start, size_t len,
 		      int advice)
 {
@@ -326,11 +309,40 @@ void mf_uffd_punch(int fd, uint64_t offset, uint64_t len)
 	mf_ranges_write_unlock();
 }
 
+/*
+ * Mapping for mapping, as the kernel: what comes after one that it refuses is
+ * not hidden.
+ */
+static int punch_others(uintptr_t start, size_t len)
+{
+	uintptr_t at = start, end = start + len, next;
+	struct mf_proc_vma vma;
+	int r, first = 0;
+
+	for (; at < end; at = next) {
+		next = end;
+		if (mf_proc_vma(at, &vma) == 0 && vma.start < end) {
+			uintptr_t from = vma.start > at ? vma.start : at;
+
+			next = vma.end < end ? vma.end : end;
+			if (vma.kind == MF_PROC_SHARED)
+				hide_others(NULL, vma.inode,
+					    vma.offset + (from - vma.start),
+					    next - from);
+		}
+		r = mf_sys.madvise((void *)at, next - at, MADV_REMOVE);
+		if (r < 0 && r != -ENOMEM)
+			return r;
+		if (first == 0)
+			first = r;
+	}
+	return first;
+}
+
 static int drop_others(void *addr, size_t len, int advice)
 {
-	if (advice == MADV_REMOVE)
-		hide_all_of((uintptr_t)addr, len);
-	return mf_sys.madvise(addr, len, advice);
+	return advice == MADV_REMOVE ? punch_others((uintptr_t)addr, len)
+				     : mf_sys.madvise(addr, len, advice);
 }
 
 /* Then nobody is told. */

@@ -84,6 +84,24 @@ static void what_was_not_dropped_is_not_missing(struct run *run)
 		do_touch(run, i, false);
 }
 
+/* The same file once more, behind something else, is not come to. */
+static void what_comes_after_an_error_stays(struct run *run)
+{
+	do_api(run, SIGBUSES);
+	do_register(run, 0, 4, MISSING | MINOR);
+	do_other(run, 6, true);
+	do_register(run, 6, 1, MINOR);
+	do_touch(run, 6, false);
+	do_continue(run, 6, 1, 0);
+	do_change(run, MAP_OVER, 4, 1, 0);
+	if (run->other)
+		(void)mremap(run->other + 6 * run->page, 0, run->page,
+			     MREMAP_MAYMOVE | MREMAP_FIXED,
+			     run->area + 5 * run->page);
+	do_change(run, ADVISE, 3, 3, MADV_REMOVE);
+	do_touch(run, 6, false);
+}
+
 static void one_event_for_each_mapping(struct run *run)
 {
 	struct changer changer;
@@ -197,6 +215,7 @@ const struct conform_case part_cases[] = {
 	CASE(a_protection_ends_at_a_hole),
 	CASE(dropped_around_a_hole),
 	CASE(what_was_not_dropped_is_not_missing),
+	CASE(what_comes_after_an_error_stays),
 	CASE(one_event_for_each_mapping),
 	CASE(nobody_hears_of_what_is_refused),
 	CASE(what_grows_looks_the_same),
