@@ -239,7 +239,7 @@ static void begin(struct run *run, const struct sequence *sequence)
 
 	do_api(run, sequence->features);
 	world_start(&world, run, sequence->features, rules->threads,
-		    !rules->minor && sequence->memory != ANON);
+		    !rules->minor);
 }
 
 static void play(struct run *run, const struct sequence *sequence)
@@ -435,7 +435,7 @@ static void choose_mode(const struct sequence *sequence, struct step *step,
 	if (mode < 8)
 		mode = (mode & ~2U) | wp;
 	/* So are pages of a child's that are mapped in passing. */
-	if (rules->forks && !rules->minor && sequence->memory != ANON)
+	if (rules->forks && !rules->minor)
 		mode &= ~4U;
 	step->mode = mode;
 }

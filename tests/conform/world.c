@@ -80,12 +80,12 @@ static int cut_to_move(const struct world *world, int page, int n)
 
 int world_cut_certain(const struct world *world, int page, int n)
 {
+	bool by_child = world->passing && world->forked;
 	int i = 0;
 
-	if (world->passing && world->forked)
-		return 0;
 	n = world_cut(world, page, n);
-	while (i < n && !world->places[page + i].beyond)
+	while (i < n && !world->places[page + i].beyond &&
+	       !(by_child && world->places[page + i].shared))
 		i++;
 	return i;
 }
