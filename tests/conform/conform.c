@@ -433,6 +433,23 @@ static void touch(struct run *run, const char *what, char *byte, int page,
 		say(run, "%d\n", saw);
 }
 
+void do_contents(struct run *run, int page)
+{
+	const char *bytes = run->area + (size_t)page * run->page;
+	uint64_t sum = 0;
+
+	do_touch(run, page, false);
+	if (touch_byte((char *)bytes, false, 0) < 0)
+		return;
+	for (size_t i = 0; i < run->page; i += sizeof(sum)) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		sum = sum * 31 + word;
+	}
+	say(run, "all of it: %llx\n", (unsigned long long)sum);
+}
+
 void do_touch(struct run *run, int page, bool write)
 {
 	touch(run, "page", run->area + (size_t)page * run->page + 100, page,

@@ -81,6 +81,8 @@ void do_source(struct run *run, int page, bool write);
 void do_marks(struct run *run);
 /* What is read, or the signal: SIGBUS, or SIGSEGV where it is not allowed. */
 void do_touch(struct run *run, int page, bool write);
+/* Reads it, and all of the page if that is allowed. */
+void do_contents(struct run *run, int page);
 void do_other(struct run *run, int page, bool write);
 void do_read(struct run *run);
 void do_poll(struct run *run);

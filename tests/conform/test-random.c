@@ -248,7 +248,7 @@ static void play(struct run *run, const struct sequence *sequence)
 	for (unsigned i = 0; i < sequence->n; i++)
 		do_step(run, &sequence->steps[i]);
 	for (int page = 0; page < run->pages; page++)
-		do_touch(run, page, false);
+		do_contents(run, page);
 	for (int page = 0; page < PAGES; page++)
 		do_source(run, page, false);
 	do_marks(run);
@@ -339,7 +339,7 @@ static void play_threads(struct run *run, const struct sequence *sequence)
 			do_finish(&touchers[i], run);
 	memset(is_busy, 0, sizeof(is_busy));
 	for (int page = 0; page < run->pages; page++)
-		do_touch(run, page, false);
+		do_contents(run, page);
 	run_end(run);
 }
 

@@ -73,7 +73,8 @@ static int cut_to_move(const struct world *world, int page, int n)
 
 	while (i < all &&
 	       (places[page].registered ||
-		(places[page + i].mapped && !places[page + i].registered)))
+		(places[page + i].mapped && !places[page + i].registered &&
+		 places[page + i].prot == places[page].prot)))
 		i++;
 	return i;
 }
@@ -116,7 +117,8 @@ static void clear(struct world *world, int page, int n)
 
 /*
  * Touched once, while nothing is registered there: else which of its parts the
- * kernel joins again would depend on which were touched first.
+ * kernel joins again would depend on which were touched first. It stays where
+ * somebody may have waited for what was there before, and go on.
  */
 static void map_new(struct world *world, int page, int n, bool shared)
 {
@@ -126,8 +128,9 @@ static void map_new(struct world *world, int page, int n, bool shared)
 	set_piece(world, page, n, shared);
 	if (shared)
 		return;
-	*byte = 1;
-	ck_assert_int_eq(madvise(byte, run->page, MADV_DONTNEED), 0);
+	*byte = 0;
+	if (!world->waits)
+		ck_assert_int_eq(madvise(byte, run->page, MADV_DONTNEED), 0);
 }
 
 static void grow(struct world *world, int page, int n, int new_n)
