@@ -32,6 +32,7 @@ struct remap {
 	bool stays; /* registered and empty, at the old place */
 	bool closed;
 	int prot; /* the program's at the end of it, -1: not registered there */
+	int plain; /* of all of it, -1: some is registered, or not alike */
 	/* What is in the way, is moved, leaves its old place, is cut off. */
 	struct mf_audience there, here, left, behind;
 };
@@ -92,16 +93,66 @@ static int close_range_(struct mf_range *range, uintptr_t start, size_t len)
 	return mf_hide_close(range, start, len);
 }
 
+/*
+ * What is left of a registration, poison, may be a mapping of its own, between
+ * others of the program's: the protection of all of them, or -1.
+ */
+static int plain_prot(const struct remap *remap)
+{
+	uintptr_t at = remap->from, end = at + remap->old_len;
+	const struct mf_range *range = mf_range_next(at, end - at);
+	int prot = range ? range->prot : -1;
+	struct mf_proc_vma vma;
+
+	if (mf_range_touches(at, end - at))
+		return -1;
+	while (at < end && prot >= 0) {
+		range = mf_range_find(at);
+		if (range) {
+			at = range->start + range->len;
+			prot = range->prot == prot ? prot : -1;
+		} else if (mf_proc_vma(at, &vma) == 0 && vma.start <= at &&
+			   vma.prot == prot) {
+			at = vma.end;
+		} else {
+			prot = -1;
+		}
+	}
+	return prot;
+}
+
+/* What is between the ranges there. */
+static void open_plain(uintptr_t start, size_t len, int prot)
+{
+	uintptr_t at = start, end = start + len;
+
+	while (at < end && prot >= 0) {
+		const struct mf_range *range = mf_range_next(at, end - at);
+		uintptr_t next = range ? range->start : end;
+
+		if (next > at)
+			(void)mf_sys.mprotect((void *)at, next - at, prot);
+		at = range ? range->start + range->len : end;
+	}
+}
+
 static void close_all(struct remap *remap)
 {
 	struct mf_proc_vma vma;
 
+	remap->plain = -1;
 	/* What stays is zeros for a moment, which nobody may see. */
 	if (!remap->stays && mf_proc_vma(remap->from, &vma) == 0 &&
 	    vma.start <= remap->from && vma.end >= remap->from + remap->old_len)
 		return;
 	remap->closed = true;
-	for_each(remap->from, remap->old_len, close_range_);
+	remap->plain = plain_prot(remap);
+	if (remap->plain < 0) {
+		for_each(remap->from, remap->old_len, close_range_);
+		return;
+	}
+	remap->prot = remap->plain;
+	(void)mf_sys.mprotect((void *)remap->from, remap->old_len, PROT_NONE);
 }
 
 static void gather(struct remap *remap)
@@ -193,6 +244,9 @@ static void settle(struct remap *remap)
 	}
 	if (remap->closed && remap->to == remap->from)
 		for_each(remap->to, len, mf_hide_open);
+	open_plain(remap->to, len, remap->plain);
+	if (remap->stays)
+		open_plain(remap->from, len, remap->plain);
 	if (remap->new_len > remap->old_len)
 		grow(remap);
 }
@@ -280,6 +334,7 @@ static long do_it(struct remap *remap)
 	if ((unsigned long)r > -4096UL) {
 		if (remap->closed)
 			for_each(remap->from, remap->old_len, mf_hide_open);
+		open_plain(remap->from, remap->old_len, remap->plain);
 		dismiss(remap);
 		return r;
 	}

@@ -153,6 +153,21 @@ static void what_moves_is_one_mapping(struct run *run)
 	do_change(run, MOVE, 0, 4, 2);
 }
 
+static void poison_that_is_left_moves_along(struct run *run)
+{
+	do_api(run, SIGBUSES);
+	do_register(run, 1, 2, MISSING);
+	do_poison(run, 2, 1, 0);
+	do_copy(run, 1, 1, 0);
+	do_unregister(run, 1, 2);
+	do_change(run, MOVE, 0, 6, 4);
+	for (int i = 0; i < 4; i++)
+		do_touch(run, i, i % 2);
+	do_change(run, RESIZE, 0, 4, 2);
+	do_change(run, MOVE, 0, 2, 2);
+	do_touch(run, 1, false);
+}
+
 static void who_waits_there_goes_on_waiting(struct run *run)
 {
 	struct toucher toucher;
@@ -220,6 +235,7 @@ const struct conform_case part_cases[] = {
 	CASE(nobody_hears_of_what_is_refused),
 	CASE(what_grows_looks_the_same),
 	CASE(what_moves_is_one_mapping),
+	CASE(poison_that_is_left_moves_along),
 	CASE(who_waits_there_goes_on_waiting),
 	CASE(a_child_has_no_access_either),
 	CASE(nothing_of_a_file_is_mapped_in_a_child),
