@@ -27,7 +27,10 @@
 
 enum mf_futex_scope { MF_FUTEX_SHARED = 0, MF_FUTEX_LOCAL = 1 };
 
-/* What a lock's word orders, said once more: tsan misses it in a handler. */
+/*
+ * What a lock's word orders, said once more: tsan misses it in a handler. And
+ * what the death of a thread orders, or one that was in vfork().
+ */
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *lock);
 void __tsan_release(void *lock);

@@ -167,6 +167,7 @@ int mf_stack_call(void (*fn)(void *arg), void *arg, const stack_t *uc_stack)
 		return 0;
 	}
 	mf_stack_switch(call_on_own_stack, &call, stack + STACK_SIZE);
+	mf_tsan_release(me);
 	/*
 	 * Back on the alternate stack, if that is where we were: armed again,
 	 * for a handler after us that does not return.

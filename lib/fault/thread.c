@@ -241,13 +241,17 @@ void mf_pool_forget(void)
 static void serve_request(struct mf_slot *me, struct request *request)
 {
 	struct mf_store *store = request->region->view->store;
+	int result;
 
 	mf_spin_here(&pool.workers);
 	mf_wait_set_owner(request->waiter, mf_page_ref(store, request->unit),
 			  me);
-	request->result = mf_fault_unit(mf_mm_self(), me, store,
-					request->region, request->generation,
-					request->unit, false);
+	result = mf_fault_unit(mf_mm_self(), me, store, request->region,
+			       request->generation, request->unit, false);
+	/* The frame was that of another request, which its thread ended. */
+	mf_tsan_acquire(&pool.work);
+	request->result = result;
+	mf_tsan_release(&pool.work);
 	/*
 	 * From the store on, the waiter may return and its frame be gone, so
 	 * the wake-up is for an address that may be anything: that is allowed.

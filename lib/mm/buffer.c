@@ -75,5 +75,6 @@ void *mf_buffer_get(struct mf_slot *me, size_t len)
 void mf_buffer_put(struct mf_slot *me, void *buffer)
 {
 	(void)buffer;
+	mf_tsan_release(me);
 	stacks[mf_slot_index(me)].n_used--;
 }

@@ -227,6 +227,7 @@ static struct identity take_slot(uint32_t tid)
 
 		if (clean_if_dead(slot, mf_life_take(&slot->life)) < 0)
 			continue;
+		mf_tsan_acquire(slot); /* after all that the last one did */
 		unsure = mf_life_keep(&slot->life, tid);
 		mf_add_relaxed(&slot->incarnation, 1);
 		mf_store_relaxed(&slot->pid, get_pid());
