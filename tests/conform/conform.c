@@ -404,8 +404,12 @@ void do_marks(struct run *run)
 	say(run, "\n");
 }
 
-/* What is there then, or a signal. Others may touch the same byte. */
-static int touch_byte(char *byte, bool write, char value)
+/*
+ * What is there then, or a signal. Others may touch the same byte, and change
+ * the mapping meanwhile, which tsan calls a race.
+ */
+__attribute__((noinline, no_sanitize("thread"))) static int touch_byte(
+	char *byte, bool write, char value)
 {
 	int saw;
 
