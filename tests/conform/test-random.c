@@ -55,6 +55,7 @@ enum kind {
 	NEW_MAPPING,
 	REMAPPING,
 	RESIZING,
+	LEAVING, /* MREMAP_DONTUNMAP */
 	FORKING,
 	KINDS
 };
@@ -97,6 +98,7 @@ static void do_change_step(const struct step *step)
 		[NEW_MAPPING - FIRST_CHANGE] = MAP_OVER,
 		[REMAPPING - FIRST_CHANGE] = MOVE,
 		[RESIZING - FIRST_CHANGE] = RESIZE,
+		[LEAVING - FIRST_CHANGE] = LEAVE,
 	};
 
 	world_change(&world, changes[step->kind - FIRST_CHANGE], step->page,

@@ -165,6 +165,19 @@ static void move(struct world *world, int page, int n, int new_n, int to)
 		set_registered(world, to, new_n, false);
 }
 
+/* Still registered, and as if each page were mapped by itself. */
+static void leave(struct world *world, int page, int n, int to)
+{
+	struct place before[WORLD];
+
+	memcpy(before, &world->places[page], (size_t)n * sizeof(before[0]));
+	move(world, page, n, n, to);
+	for (int i = 0; i < n; i++) {
+		world->places[page + i] = before[i];
+		world->places[page + i].piece = world->pieces++;
+	}
+}
+
 /* Up to a hole, also when the kernel says that there is one. */
 static void protect(struct world *world, int page, int n, int prot)
 {
@@ -187,6 +200,9 @@ static void follow(struct world *world, const struct changer *changer, int to)
 		break;
 	case RESIZE:
 		resize(world, changer->page, changer->n, changer->argument);
+		break;
+	case LEAVE:
+		leave(world, changer->page, changer->n, to);
 		break;
 	default:
 		break;
@@ -330,6 +346,25 @@ void world_drop(struct world *world, int page, int n)
 	make_change(world, &changer);
 }
 
+/*
+ * What is registered, and moves without EVENT_REMAP to where the kernel joins
+ * it to a neighbour, takes that one's registration along (seen on 6.18).
+ */
+static bool joins_there(const struct world *world, int page, int n, int to)
+{
+	const struct place *first = &world->places[page];
+	const struct place *left = &world->places[to > 0 ? to - 1 : to];
+	const struct place *right =
+		&world->places[to + n < WORLD ? to + n : to];
+
+	if (world->features & UFFD_FEATURE_EVENT_REMAP)
+		return false;
+	return (left->registered && left->piece == first->piece &&
+		left->offset + 1 == first->offset) ||
+	       (right->registered && right->piece == first->piece &&
+		right->offset == first->offset + n);
+}
+
 static int random_access(unsigned argument)
 {
 	static const int all[] = { PROT_NONE, PROT_READ, PROT_WRITE,
@@ -349,7 +384,7 @@ static void wake(struct world *world, const struct changer *changer, int to)
 {
 	if (!world->waits || changer->how == PROTECT)
 		return;
-	if (changer->how == MOVE)
+	if (changer->how == MOVE || changer->how == LEAVE)
 		do_wake(world->run, to, changer->argument);
 	if (changer->how != RESIZE || changer->argument < changer->n)
 		do_wake(world->run, changer->page, changer->n);
@@ -360,9 +395,12 @@ void world_change(struct world *world, enum change how, int page, int n,
 {
 	struct run *run = world->run;
 	struct changer changer = { .run = run, .how = how, .page = page };
-	bool moves = how == MOVE || how == RESIZE;
+	bool moves = how == MOVE || how == RESIZE || how == LEAVE;
 
 	to %= WORLD;
+	/* The file has what is left behind, and maps it in passing. */
+	if (how == LEAVE && world->places[page].shared)
+		how = changer.how = MOVE;
 	if (moves)
 		n = cut_to_move(world, page, n);
 	changer.n = n;
@@ -372,7 +410,9 @@ void world_change(struct world *world, enum change how, int page, int n,
 		changer.argument = argument % 3 == 0;
 	if (moves)
 		changer.argument = argument % 3 ? n : 1 + (int)argument / 3 % 6;
-	if (how == MOVE) {
+	if (how == LEAVE)
+		changer.argument = changer.n = at_most(n, WORLD - (int)to);
+	if (how == MOVE || how == LEAVE) {
 		changer.to = run->area + to * run->page;
 		changer.argument = at_most(changer.argument, WORLD - (int)to);
 	}
@@ -381,6 +421,8 @@ void world_change(struct world *world, enum change how, int page, int n,
 	/* Who touches what is beyond the end of a file is told of, or not. */
 	if (moves && world->waits && world->places[page].shared)
 		changer.argument = at_most(changer.argument, n);
+	if (changer.to && joins_there(world, page, changer.argument, (int)to))
+		return;
 	make_change(world, &changer);
 	if (how == PROTECT)
 		protect(world, page, n, changer.argument);
