@@ -27,14 +27,19 @@
 enum state { IDLE, ASKED, BEGUN, DONE };
 
 struct channel {
-	uint32_t busy;	/* a thread of the parent is at it; futex */
-	uint32_t state; /* enum state; futex */
-	uint32_t owner; /* whose it is */
-	uint32_t agent; /* its slot, plus one; 0: none yet */
-	int result;
-	uint64_t request;
-	char arg[ARG_MAX_] __attribute__((aligned(8)));
-	char bytes[ROOM] __attribute__((aligned(ROOM)));
+	union {
+		struct {
+			uint32_t busy;	/* a parent's thread is at it; futex */
+			uint32_t state; /* enum state; futex */
+			uint32_t owner; /* whose it is */
+			uint32_t agent; /* its slot, plus one; 0: none yet */
+			int result;
+			uint64_t request;
+			char arg[ARG_MAX_] __attribute__((aligned(8)));
+		};
+		char room[ROOM]; /* what follows begins with a page */
+	};
+	char bytes[ROOM];
 	/* In the child nobody may read this: where a source comes to its end. */
 	char end[ROOM];
 };
