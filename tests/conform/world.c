@@ -348,21 +348,18 @@ void world_drop(struct world *world, int page, int n)
 
 /*
  * What is registered, and moves without EVENT_REMAP to where the kernel joins
- * it to a neighbour, takes that one's registration along (seen on 6.18).
+ * it to a neighbour, takes that one's registration along (seen on 6.18). It may
+ * where that one is registered, too.
  */
-static bool joins_there(const struct world *world, int page, int n, int to)
+static bool may_join_there(const struct world *world, int page, int n, int to)
 {
 	const struct place *first = &world->places[page];
 	const struct place *left = &world->places[to > 0 ? to - 1 : to];
 	const struct place *right =
 		&world->places[to + n < WORLD ? to + n : to];
 
-	if (world->features & UFFD_FEATURE_EVENT_REMAP)
-		return false;
-	return (left->registered && left->piece == first->piece &&
-		left->offset + 1 == first->offset) ||
-	       (right->registered && right->piece == first->piece &&
-		right->offset == first->offset + n);
+	return !(world->features & UFFD_FEATURE_EVENT_REMAP) &&
+	       first->registered && (left->registered || right->registered);
 }
 
 static int random_access(unsigned argument)
@@ -421,7 +418,8 @@ void world_change(struct world *world, enum change how, int page, int n,
 	/* Who touches what is beyond the end of a file is told of, or not. */
 	if (moves && world->waits && world->places[page].shared)
 		changer.argument = at_most(changer.argument, n);
-	if (changer.to && joins_there(world, page, changer.argument, (int)to))
+	if (changer.to &&
+	    may_join_there(world, page, changer.argument, (int)to))
 		return;
 	make_change(world, &changer);
 	if (how == PROTECT)
