@@ -164,8 +164,9 @@ int mfill_unmap(void *addr)
 			      range.region->view->len, MF_CUT_OURS);
 	else
 		r = -EINVAL;
-	mf_region_put(range.region);
 	mf_pool_forget();
+	/* Not left to whoever reaps: the source is closed when we return. */
+	mf_region_put_now(range.region);
 	mf_mm_reap();
 	return r;
 }

@@ -247,12 +247,17 @@ struct mf_region *mf_region_get(struct mf_region *region)
 	return region;
 }
 
+static bool was_last(struct mf_region *region)
+{
+	return region && mf_fetch_sub(&region->refs, 1) == 1;
+}
+
 /* Freeing needs normal context, which the last user may not be in. */
 void mf_region_put(struct mf_region *region)
 {
 	struct mf_region *head;
 
-	if (!region || mf_fetch_sub(&region->refs, 1) != 1)
+	if (!was_last(region))
 		return;
 	head = mf_load_relaxed(&dead_regions);
 	do
@@ -277,6 +282,18 @@ void mf_view_put(struct mf_view *view)
 		mf_view_free(view);
 }
 
+static void free_region(struct mf_region *region)
+{
+	mf_view_put(region->view);
+	free(region);
+}
+
+void mf_region_put_now(struct mf_region *region)
+{
+	if (was_last(region))
+		free_region(region);
+}
+
 void mf_mm_reap(void)
 {
 	struct mf_region *region = mf_xchg(&dead_regions, NULL);
@@ -284,8 +301,7 @@ void mf_mm_reap(void)
 	while (region) {
 		struct mf_region *next = region->next_dead;
 
-		mf_view_put(region->view);
-		free(region);
+		free_region(region);
 		region = next;
 	}
 }

@@ -65,6 +65,8 @@ uintptr_t mf_mm_gap(struct mf_mm *mm, struct mf_slot *me, uintptr_t start,
 		    uintptr_t end, size_t len);
 /* Any context: what must be freed waits for mf_mm_reap(). */
 void mf_region_put(struct mf_region *region);
+/* Not in a signal handler, no lock held: what must be freed is, here. */
+void mf_region_put_now(struct mf_region *region);
 
 /*
  * The rest is not for signal handlers.
