@@ -12,6 +12,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <string.h>
 
@@ -113,7 +114,8 @@ static struct range {
 } ranges[RANGES_MAX];
 
 static uint32_t n_ranges; /* written under looking; release */
-static uint32_t looking;  /* the process that adds to ranges; 0: none does */
+static uint32_t looking;  /* the process that adds to ranges; 0: none; futex */
+static uint32_t looker;	  /* its thread */
 static uint32_t
 	in_vain; /* scans that found nothing, of code made at run time */
 
@@ -195,21 +197,38 @@ static bool add_to_group(const struct mapping *mapping, void *arg)
 	return false;
 }
 
+/* Another thread may take its time, but who waits may hold what it wants. */
+#define WAIT_NS	  UINT64_C(5000000)
+#define WAITS_MAX 10
+
 /*
- * Whoever finds another thread at it, or itself, goes without. A child of
- * fork() does not wait for its parent.
+ * Whoever finds another thread at it waits a while; whoever finds itself, in a
+ * signal handler, goes without. A child of fork() does not wait for its parent.
  */
-static void look_around(struct mf_check_table *table)
+static void look_around(struct mf_check_table *table, uintptr_t addr)
 {
 	uint32_t me = (uint32_t)mf_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	uint32_t thread = (uint32_t)mf_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	struct group group = { .table = table };
-	uint32_t who = mf_load_relaxed(&looking);
+	uint32_t who = mf_load_acquire(&looking);
 
-	if (who == me || !mf_cas(&looking, &who, me))
-		return;
+	for (int waits = 0; who == me || !mf_cas(&looking, &who, me);) {
+		if (who == me && (mf_load_relaxed(&looker) == thread ||
+				  waits++ == WAITS_MAX))
+			return;
+		if (who == me)
+			(void)mf_futex_wait(&looking, me, WAIT_NS,
+					    MF_FUTEX_LOCAL);
+		if (find(addr))
+			return;
+		who = mf_load_acquire(&looking);
+	}
+	mf_store_relaxed(&looker, thread);
 	each_mapping(add_to_group, &group);
 	end_group(&group);
+	mf_store_relaxed(&looker, 0U);
 	mf_store_release(&looking, 0);
+	mf_futex_wake(&looking, INT_MAX, MF_FUTEX_LOCAL);
 }
 
 static mf_check_site site_in(const struct range *range, uintptr_t addr)
@@ -226,7 +245,7 @@ mf_check_site mf_check_place(struct mf_check_table *table, uintptr_t addr)
 	if (addr == 0)
 		return 0;
 	if (!range && mf_load_relaxed(&in_vain) < IN_VAIN_MAX) {
-		look_around(table);
+		look_around(table, addr);
 		range = find(addr);
 		if (!range)
 			mf_add_relaxed(&in_vain, 1);

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "unit/check/trace.h"
@@ -48,6 +49,37 @@ TEST(code_and_data_are_called_by_their_file_and_address)
 	check(&in_data);
 	check(&in_bss);
 	check((const void *)(uintptr_t)malloc);
+}
+
+#define LOOKERS 4
+
+static pthread_barrier_t all_there;
+
+static void *look_with_others(void *arg)
+{
+	pthread_barrier_wait(&all_there);
+	return mf_check_site_module(mf_check_place(table, (uintptr_t)&in_bss))
+		       ? NULL
+		       : arg;
+}
+
+/* One reads where the files are, and the others wait for it. */
+TEST(who_looks_while_another_thread_does_finds_it_too)
+{
+	pthread_t threads[LOOKERS];
+	void *failed;
+
+	begin_trace(0);
+	pthread_barrier_init(&all_there, NULL, LOOKERS);
+	for (int i = 0; i < LOOKERS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+						look_with_others, &in_data),
+				 0);
+	for (int i = 0; i < LOOKERS; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
+		ck_assert_ptr_null(failed);
+	}
+	pthread_barrier_destroy(&all_there);
 }
 
 TEST(memory_is_in_no_file)
