@@ -81,7 +81,8 @@ check-conform:
 	@tools/install-deps build check
 	@tools/setup build -Dtests=true
 	@$(NINJA) build
-	@MF_TEST_SEQUENCES=100000 tools/run-tests build conform
+	@MF_TEST_SEQUENCES=100000 tools/run-tests build conform conform-random \
+		conform-differences
 
 # Looks for inputs that break a parser, FUZZ_SECONDS for each.
 FUZZ_SECONDS ?= 20
