@@ -19,6 +19,7 @@
 
 #include "base/sync.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
 
 #define PAGE  ((size_t)4096)
@@ -29,22 +30,10 @@ static int uffd;
 
 static void start(uint64_t features, int type)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	struct uffdio_register all = {
-		.range.len = PAGES * PAGE,
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	uffd = mfill_uffd_open(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	if (uffd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(uffd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(uffd, UFFDIO_API, &api), 0);
-	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-		    type | MAP_ANONYMOUS, -1, 0);
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	all.range.start = (uintptr_t)area;
-	ck_assert_int_eq(mfill_uffd_ioctl(uffd, UFFDIO_REGISTER, &all), 0);
+	uffd = mf_test_uffd_open(O_NONBLOCK, features);
+	area = mf_test_memory(PAGES * PAGE, type);
+	mf_test_uffd_register(uffd, area, PAGES * PAGE,
+			      UFFDIO_REGISTER_MODE_MISSING);
 }
 
 static void end(void)

@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
 
 #define PAGE   ((size_t)sysconf(_SC_PAGESIZE))
@@ -24,27 +25,15 @@
 
 static char *map(size_t pages)
 {
-	char *area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	return area;
+	return mf_test_memory(pages * PAGE, MAP_PRIVATE);
 }
 
 static int open_and_register(char *area, size_t pages)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, pages * PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int fd = mf_test_uffd_open(0, 0);
 
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	mf_test_uffd_register(fd, area, pages * PAGE,
+			      UFFDIO_REGISTER_MODE_MISSING);
 	return fd;
 }
 

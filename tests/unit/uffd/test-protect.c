@@ -14,8 +14,8 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
-#include "uffd/hide.h"
 
 #define PAGE  ((size_t)sysconf(_SC_PAGESIZE))
 #define PAGES 16
@@ -40,21 +40,12 @@ static int some_madvise(void *addr, size_t len, int advice)
 
 static char *map(int type)
 {
-	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			  type | MAP_ANONYMOUS, -1, 0);
-
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	return area;
+	return mf_test_memory(PAGES * PAGE, type);
 }
 
 /* With mappings for as long as nobody says otherwise. */
 static int open_and_register(char *area, bool with_guards)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, PAGES * PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
-	};
 	int fd;
 
 	real = mf_sys;
@@ -62,20 +53,11 @@ static int open_and_register(char *area, bool with_guards)
 	mappings_left = 1000000;
 	mf_sys.mprotect = scarce_mprotect;
 	mf_sys.madvise = some_madvise;
-	fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	fd = mf_test_uffd_open(0, 0);
+	mf_test_uffd_register(fd, area, PAGES * PAGE,
+			      UFFDIO_REGISTER_MODE_MISSING |
+				      UFFDIO_REGISTER_MODE_WP);
 	return fd;
-}
-
-/* How often a page's protection changes depends on what hides it. */
-static void needs_guards(void)
-{
-	if (mf_hide_best(false) != &mf_hide_guard)
-		SKIP("guard markers (Linux 6.13)");
 }
 
 static int copy(int fd, char *area, int page, const void *src, size_t n)
@@ -146,8 +128,9 @@ static void check_copy(int type, size_t n, bool with_guards)
 	char *area = map(type), *source = map(MAP_PRIVATE), byte;
 	int fd = open_and_register(area, with_guards);
 
+	/* How often it changes depends on what hides it. */
 	if (with_guards)
-		needs_guards();
+		mf_test_uffd_needs_guards();
 	memset(source, 7, PAGES * PAGE);
 	/* Closed, and not opened again. */
 	mappings_left = with_guards ? 1 : 0;
@@ -174,7 +157,7 @@ TEST(a_page_that_could_not_be_shown_can_be_had_as_zeros)
 	int fd = open_and_register(area, true);
 	struct uffdio_zeropage args = { .range = { (uintptr_t)area, PAGE } };
 
-	needs_guards();
+	mf_test_uffd_needs_guards();
 	mappings_left = 1;
 	ck_assert_int_eq(copy(fd, area, 0, source, 1), -ENOMEM);
 	mappings_left = 1000000;

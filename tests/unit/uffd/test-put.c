@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
 
 #define PAGE   ((size_t)sysconf(_SC_PAGESIZE))
@@ -38,28 +39,14 @@ static void force_mprotect(void)
 
 static char *map(size_t pages, int type)
 {
-	char *area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			  type | MAP_ANONYMOUS, -1, 0);
-
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	return area;
+	return mf_test_memory(pages * PAGE, type);
 }
 
 static int open_and_register(char *area, size_t pages, uint64_t mode)
 {
-	struct uffdio_api api = { .api = UFFD_API,
-				  .features = UFFD_FEATURE_SIGBUS };
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, pages * PAGE },
-		.mode = mode,
-	};
-	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int fd = mf_test_uffd_open(0, UFFD_FEATURE_SIGBUS);
 
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	mf_test_uffd_register(fd, area, pages * PAGE, mode);
 	return fd;
 }
 

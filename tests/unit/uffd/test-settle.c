@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
 
 #define PAGE   ((size_t)sysconf(_SC_PAGESIZE))
@@ -54,30 +55,19 @@ static void *write_all(void *arg)
 
 static void register_it(int fd, char *area)
 {
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, PAGES * PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	mf_test_uffd_register(fd, area, PAGES * PAGE,
+			      UFFDIO_REGISTER_MODE_MISSING);
 }
 
 /* The number of pages that were written to and are not as they were. */
 static size_t lose(int type)
 {
-	struct uffdio_api api = { .api = UFFD_API,
-				  .features = UFFD_FEATURE_SIGBUS };
 	struct writer writer = { .done = 0 };
 	size_t lost = 0;
 	char byte;
-	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int fd = mf_test_uffd_open(0, UFFD_FEATURE_SIGBUS);
 
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	writer.area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			   type | MAP_ANONYMOUS, -1, 0);
+	writer.area = mf_test_memory(PAGES * PAGE, type);
 	ck_assert_int_eq(pthread_create(&writer.id, NULL, write_all, &writer),
 			 0);
 	while (mf_load_acquire(&writer.done) == 0)
@@ -153,23 +143,14 @@ static int copy(int fd, char *dst, const char *src)
 /* One page is filled of memory that the program wants huge pages for. */
 static void check_huge(int type)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	char *area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
-			  type | MAP_ANONYMOUS, -1, 0);
+	char *area = mf_test_memory(2 * HUGE, type);
 	char *page = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1)), byte;
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, 2 * HUGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int fd = mf_test_uffd_open(0, 0);
 
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
 	(void)madvise(area, 2 * HUGE, MADV_HUGEPAGE);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	mf_test_uffd_register(fd, area, 2 * HUGE, UFFDIO_REGISTER_MODE_MISSING);
 	ck_assert_int_eq(copy(fd, page, bytes), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
+	mf_test_uffd_register(fd, area, 2 * HUGE, UFFDIO_REGISTER_MODE_MISSING);
 	ck_assert_uint_eq(mfill_copy_nofault(&byte, page + PAGE, 1), 1);
 	ck_assert_int_eq(copy(fd, page + PAGE, bytes), 0);
 	ck_assert_int_eq(mfill_uffd_close(fd), 0);
@@ -195,18 +176,12 @@ TEST(shared_memory_is_filled_through_small_pages)
 /* Nobody told us of it. */
 TEST(what_was_mapped_in_the_place_of_hidden_pages_is_kept)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-	     byte;
+	char *area = mf_test_memory(PAGES * PAGE, MAP_PRIVATE), byte;
 	int fd;
 
 	real = mf_sys;
 	mf_sys.madvise = watched_madvise;
-	fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
+	fd = mf_test_uffd_open(0, 0);
 	register_it(fd, area);
 	ck_assert_ptr_ne(mmap(area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),

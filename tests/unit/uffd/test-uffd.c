@@ -21,30 +21,19 @@
 #include "harness/harness.h"
 #include "harness/needs.h"
 #include "harness/pattern.h"
+#include "harness/uffd.h"
 #include "mfill.h"
-#include "uffd/hide.h"
 
 #define PAGE ((size_t)4096)
 
 static int open_with(int flags, uint64_t features)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = mfill_uffd_open(flags | O_CLOEXEC | UFFD_USER_MODE_ONLY);
-
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	return fd;
+	return mf_test_uffd_open(flags, features);
 }
 
 static char *area_of(size_t pages, int type)
 {
-	char *area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			  type | MAP_ANONYMOUS, -1, 0);
-
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	return area;
+	return mf_test_memory(pages * PAGE, type);
 }
 
 static int register_it(int fd, void *area, size_t pages)
@@ -296,8 +285,7 @@ TEST(pages_in_any_order_cost_no_mappings)
 	FILE *maps = fopen("/proc/self/maps", "re");
 
 	ck_assert_int_eq(register_it(fd, area, 4096), 0);
-	if (mf_hide_best(false) != &mf_hide_guard)
-		SKIP("guard markers (Linux 6.13)");
+	mf_test_uffd_needs_guards();
 	while ((c = getc(maps)) != EOF)
 		before += c == '\n';
 	fclose(maps);

@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "base/userfaultfd.h"
 #include "harness/harness.h"
+#include "harness/uffd.h"
 #include "mfill.h"
 #include "uffd/hide.h"
 
@@ -43,29 +44,15 @@ static char *source;
 
 static char *map(void)
 {
-	char *area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	ck_assert_ptr_ne(area, MAP_FAILED);
-	return area;
+	return mf_test_memory(PAGES * PAGE, MAP_PRIVATE);
 }
 
 static int open_and_register(char *area, uint64_t mode)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register args = {
-		.range = { (uintptr_t)area, PAGES * PAGE },
-		.mode = mode,
-	};
-	int fd = mfill_uffd_open(O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	int fd = mf_test_uffd_open(0, 0);
 
-	if (fd == -EOPNOTSUPP)
-		SKIP("/proc");
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_API, &api), 0);
-	ck_assert_int_eq(mfill_uffd_ioctl(fd, UFFDIO_REGISTER, &args), 0);
-	if (mf_hide_best(false) != &mf_hide_guard)
-		SKIP("guard markers (Linux 6.13)");
+	mf_test_uffd_needs_guards();
+	mf_test_uffd_register(fd, area, PAGES * PAGE, mode);
 	source = map();
 	memset(source, 7, PAGES * PAGE);
 	return fd;
